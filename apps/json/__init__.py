@@ -1,4 +1,4 @@
-"""JSON documents as vectors: soft, searchable, and with the reason for each match.
+"""JSON documents as vectors: soft search, with the reason for each match.
 
 ``JSONEncoder`` turns documents into vectors; ``JSONIndex`` stores, searches and explains them; ``read`` reads
 files. On the command line: ``hdc json``.

@@ -1,8 +1,8 @@
-"""An index made by a cluster: by Dask as a whole, or of partitions that any engine maps.
+"""Build an index on a cluster: as a whole by Dask, or from partitions that any engine maps.
 
 :func:`index` does what ``hdc json index --cluster`` does. The other functions are its pieces, for documents that are
-already in partitions: in a Dask bag, a Ray dataset, a Spark frame. :func:`count` and :func:`encode` are pure functions
-of a partition that return bytes, :func:`fit` and :func:`gather` put the bytes together.
+already in partitions: a Dask bag, a Ray dataset, a Spark frame. :func:`count` and :func:`encode` are pure functions of
+a partition that return bytes; :func:`fit` and :func:`gather` combine the bytes.
 """
 
 import os

@@ -1,1 +1,1 @@
-"""Files to indexes and to files of vectors."""
+"""Turn files into indexes and into files of vectors."""

@@ -1,4 +1,4 @@
-"""Write the vectors of documents to a NumPy or Parquet file: counted in a first pass, encoded in a second one."""
+"""Write the vectors of documents to a NumPy or Parquet file. A first pass counts, a second one encodes."""
 
 import os
 from collections.abc import Iterator
@@ -25,8 +25,8 @@ from hdc.words import word_count
 SUFFIXES = (".npy", ".parquet")
 
 PART_BYTES = 16 << 20
-"""Bytes of a part that a process works on as a whole. What is learned depends on the parts a little, and so the same
-parts are made for any number of processes."""
+"""Bytes of a part, the unit of work of a process. The learned profile depends slightly on the parts, so their size does
+not depend on the number of processes."""
 
 
 def encode_files(
@@ -118,12 +118,12 @@ class _Encode:
     rejects: str | None
 
     def __call__(self, task: tuple[int, int, Part]) -> tuple[list[Record], Counts]:
-        """Return the records without their documents, and how many there were."""
+        """Return the records without their documents, and the number of documents."""
         number, row, part = task
         rejects = None if self.rejects is None else str(Path(self.rejects, str(number)))
         records = read_part(part, on_error=self.on_error, rejects=rejects, items=self.items)
         vectors = np.lib.format.open_memmap(self.aside, "r+")
-        encoder = copy(self.encoder)  # holds nothing of other parts: the last bits would depend on which
+        encoder = copy(self.encoder)  # a fresh copy: cached vectors of other parts would change the last bits
         noted: list[Record] = []
         for encoded, _ in encoder.encode(_noted(records, noted)):
             vectors[row : row + len(encoded)] = sign_bits(encoded) if encoder.output == "packed" else encoded
@@ -133,7 +133,7 @@ class _Encode:
 
 
 def _counted(inputs: Inputs, encoder: JSONEncoder, workers: Workers) -> tuple[list[int], ProfileBuilder | None]:
-    """Return the row at which the documents of each part begin, and what was learned of all."""
+    """Return the first row of each part's documents, and the profile learned from all documents."""
     rows, builder = [0], None
     work = _Count(encoder, inputs.on_error, inputs.items)
     for part in tracked(workers.in_order(work, inputs.parts), len(inputs.parts), unit="parts read"):
@@ -143,7 +143,7 @@ def _counted(inputs: Inputs, encoder: JSONEncoder, workers: Workers) -> tuple[li
 
 
 def _encoded(inputs: Inputs, work: _Encode, rows: list[int], workers: Workers) -> list[Record]:
-    """Encode all parts, count what was read, and return the records without their documents."""
+    """Encode all parts, count the records read, and return them without their documents."""
     inputs.counts = counts = Counts()
     found: list[Record] = []
     tasks = [(number, row, part) for number, (row, part) in enumerate(zip(rows, inputs.parts, strict=False))]
@@ -155,7 +155,7 @@ def _encoded(inputs: Inputs, work: _Encode, rows: list[int], workers: Workers) -
 
 
 def _noted(records: Iterator[Record], notes: list[Record]) -> Iterator[Any]:
-    """Yield the documents of records, and note the rest."""
+    """Yield the documents of records, and collect the other records."""
     for record in records:
         notes.append(Record(None, record.source, record.key))
         yield record

@@ -1,4 +1,4 @@
-"""Encoded documents on their way to an index: rows, and the segment of what they hold; as bytes between processes."""
+"""Encoded documents on their way to an index: rows, and a posting segment, as bytes between processes."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -151,7 +151,7 @@ def _rows_arrays(batches: list[Rows]) -> dict[str, npt.NDArray[Any]]:
 
 
 def _of(arrays: Arrays, begin: str) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays whose names begin so, by the rest of their names."""
+    """Return the arrays whose names start with a prefix, without it."""
     return {name.removeprefix(begin): array for name, array in arrays.items() if name.startswith(begin)}
 
 

@@ -1,8 +1,7 @@
-"""Build an index of files: counted in a first pass, encoded in a second one, in parallel, and resumed if interrupted.
+"""Build an index of files in parallel. A first pass counts, a second one encodes; an interrupted build resumes.
 
-The folder of the :class:`~hdc.search.build.Build` also holds ``profile`` (what the first pass learned), ``journal``
-(which batch begins at which row; a line is on the disk before its batch is) and, for each part of the input, the
-records that were rejected.
+The folder of the :class:`~hdc.search.build.Build` also contains ``profile`` (what the first pass learned), ``journal``
+(the first row of each batch; a line is on disk before its batch) and the rejected records of each part of the input.
 """
 
 import os
@@ -42,7 +41,7 @@ from hdc.errors import ParameterError
 from hdc.search.build import Build
 
 PART_BYTES = 16 << 20
-"""Bytes of a part that is worked on as a whole: what a process holds, and what is done again after an interruption."""
+"""Bytes of a part: what a process holds in memory, and what is repeated after an interruption."""
 
 PROFILE = "json-profile"
 
@@ -117,7 +116,7 @@ def build(output: str, task: Task) -> Report:
         If processes, or the cluster, end before their work; the same call goes on afterwards.
     """
     task.encoder.check()
-    Rejects(task.on_error, task.rejects, Counts())  # checks them
+    Rejects(task.on_error, task.rejects, Counts())  # raises if an option is invalid
     if task.shared is not None and task.cluster is None:
         raise ParameterError("shared is for the workers of a cluster; name a cluster, too")
     with (
@@ -147,13 +146,13 @@ class _Plan:
     limits: Limits
 
     def __call__(self, file: tuple[str, str]) -> list[Part]:
-        """Return the parts of a file, of which are given its path in any working folder and as it was named."""
+        """Return the parts of a file, given its path in any working folder and the name that the user typed."""
         parts = plan([file[0]], self.part_bytes, limits=self.limits)
         return [replace(part, path=file[1], name=name_of(file[1])) for part in parts]
 
 
 def _anywhere(path: str) -> str:
-    """Return the name of a file that holds in any working folder."""
+    """Return the name of a file, valid in any working folder."""
     return path if is_url(path) else os.path.abspath(path)
 
 
@@ -179,7 +178,7 @@ class _CountThere:
 
 @dataclass(frozen=True)
 class _Encode:
-    """Work of the second pass here; large parts, which cannot be divided, are left to the caller, piece by piece."""
+    """Work of the second pass in this process; large parts, which cannot be divided, go to the caller in pieces."""
 
     task: Task
     folder: Path
@@ -188,13 +187,13 @@ class _Encode:
         return None if part[1].bytes > 2 * PART_BYTES else list(self.pieces(*part))
 
     def pieces(self, number: int, part: Part) -> Iterator[Encoded]:
-        """Yield the documents of a part: as one piece, of a large part batch by batch."""
+        """Yield the documents of a part in pieces: a large part in batches, others as one piece."""
         key = None if self.task.key is None else paths.parse_path(self.task.key)
         rejects = None
         if self.task.on_error == "skip":
             rejects = str(self.folder / f"rejects-{number}")
             Path(rejects).unlink(missing_ok=True)
-        encoder = copy(self.task.encoder)  # holds nothing of other parts: the last bits would depend on which
+        encoder = copy(self.task.encoder)  # a fresh copy: cached vectors of other parts would change the last bits
         records = read_records(part, self.task, rejects)
         batches = encode_rows(encoder, records, key, self._taker, self.task.vectors)
         yield from (Encoded.one_by_one if part.bytes > 2 * PART_BYTES else Encoded.joined)(batches)
@@ -225,14 +224,14 @@ class _EncodeThere:
 
 
 class _Making:
-    """The work on one task, in the folder of a build."""
+    """The work on one task in the folder of a build."""
 
     def __init__(self, place: Build, task: Task, workers: Workers | Cluster) -> None:
         self.place, self.folder, self.workers = place, place.folder, workers
         self.parts = self._planned(task)
         if task.rejects is not None:
             begin_rejects(task.rejects, [part.path for part in self.parts])
-        self.task = replace(task, cluster=None)  # a client cannot be sent
+        self.task = replace(task, cluster=None)  # a Dask client cannot be sent to workers
         if isinstance(workers, Workers):
             workers.jobs = min(task.jobs, len(self.parts))
         options = {"version": hdc.__version__, "encoder": task.encoder.to_json(), "fit": task.fit, "key": task.key}
@@ -242,7 +241,7 @@ class _Making:
         told = place.begin({"options": options, "inputs": inputs}, keep=[SPOOL])
         if told is not None:
             print(told, file=sys.stderr)
-        if isinstance(workers, Cluster):  # a worker works in a folder of its own
+        if isinstance(workers, Cluster):  # a worker has its own working folder
             self.parts = [replace(part, path=_anywhere(part.path)) for part in self.parts]
 
     def _planned(self, task: Task) -> list[Part]:
@@ -254,7 +253,7 @@ class _Making:
         return [part for parts in planned for part in parts]
 
     def run(self) -> Report:
-        """Do what is left to do, and put the index in its place."""
+        """Do the remaining work, and move the index to its place."""
         self._fit()
         documents = self._encode()
         rejected = self._join_rejects()
@@ -262,7 +261,7 @@ class _Making:
         return Report(documents, rejected)
 
     def _fit(self) -> None:
-        """Learn the profile from all parts, or load it."""
+        """Learn the profile from all parts, or load a saved one."""
         if not self.task.fit:
             return
         path, encoder = self.folder / "profile", self._fresh()
@@ -288,7 +287,7 @@ class _Making:
         return JSONEncoder(**self.task.encoder.get_params())
 
     def _encode(self) -> int:
-        """Encode what is not in the store yet, and return the number of documents."""
+        """Encode what the store does not have yet, and return the number of documents."""
         with self._open_index() as index, closing(_Journal(self.folder / "journal")) as journal:
             first, done = journal.next(index.rows())
             with closing(self._encoded(list(enumerate(self.parts))[first:])) as encoded:
@@ -315,7 +314,7 @@ class _Making:
             shared.remove()
 
     def _read(self, number: int, encoded: Iterable[bytes]) -> Iterator[Encoded]:
-        """Yield the pieces of a part from what a cluster made of it, and keep its rejected records."""
+        """Yield the pieces of a part that a cluster encoded, and save its rejected records."""
         for data in encoded:
             pieces, rejects = from_bytes(data)
             yield from pieces
@@ -350,24 +349,24 @@ class _Making:
 
 
 class _Journal:
-    """Which batch of which part begins at which row."""
+    """The journal: which batch of which part starts at which row."""
 
     def __init__(self, path: Path) -> None:
-        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # a line that is cut short is none
+        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # a truncated line is ignored
         self._last = tuple(map(int, lines[-1].split())) if lines else None
         self._file = open(path, "ab")  # noqa: SIM115 - closed by close
         if lines:
             self._file.truncate(sum(len(line) + 1 for line in lines))
 
     def next(self, rows: int) -> tuple[int, int]:
-        """Return part and batch to go on with, in an index of so many rows."""
+        """Return the part and batch to resume with, in an index of this many rows."""
         if self._last is None:
             return 0, 0
         part, batch, first = self._last
         return part, batch + (rows > first)
 
     def write(self, index: JSONIndex, part: int, batch: int) -> None:
-        """Note, durably, what is about to be added to an index."""
+        """Record durably what is about to be added to an index."""
         self._file.write(b"%d %d %d\n" % (part, batch, index.rows()))
         self._file.flush()
         os.fsync(self._file.fileno())

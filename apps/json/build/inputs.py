@@ -1,4 +1,4 @@
-"""Inputs that can be read more than once: standard input, which comes once, is written to a file first."""
+"""Inputs that can be read more than once: standard input, which can be read once, is first copied to a file."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ from hdc.apps.json.reading.strict import DocumentError
 from hdc.errors import ParameterError
 
 SPOOL = "stdin"
-"""The file that standard input is kept in."""
+"""File that stores a copy of standard input."""
 
 
 def plan_again(paths: Sequence[str], folder: Path, part_bytes: int = PART_BYTES, limits: Limits = LIMITS) -> list[Part]:

@@ -1,4 +1,4 @@
-"""Hits as cards for a terminal: score, bars of the explanation, the document with its matched values marked."""
+"""Show hits as cards in a terminal: score, bars of the explanation, and the document with its matched values marked."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ BAR = 16
 """Characters of a full bar."""
 
 LINES = 16
-"""Lines of a document that are shown."""
+"""Most lines of a document."""
 
 EIGHTHS = " ▏▎▍▌▋▊▉"
 

@@ -1,4 +1,4 @@
-"""How the verbs that all indexes share reach an index of JSON documents."""
+"""Connect the commands that all indexes share to an index of JSON documents."""
 
 import argparse
 import sys
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from hdc.apps.json.index.index import JSONIndex
 
 FEW = 20_000
-"""Documents that NumPy has searched before the compiled kernels are loaded."""
+"""Up to this many documents, NumPy searches, which is faster than loading the compiled kernels."""
 
 EXPORTED = 1 << 10
-"""Documents that are written at a time."""
+"""Documents to write per block."""
 
 
 def _open(path: str, writable: bool, backend: str) -> "JSONIndex":
@@ -43,7 +43,7 @@ def opened(paths: list[str]) -> "JSONIndex":
 
 
 def _change(index: "JSONIndex", arguments: argparse.Namespace, replace: bool) -> Any:
-    """Add documents; with ``--on-error raise`` everything is read, and checked, before the index is changed."""
+    """Add documents; with ``--on-error raise``, everything is read and checked before the index changes."""
     import numpy as np
 
     from hdc.apps.json.build.inputs import Inputs, keyed

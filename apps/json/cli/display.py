@@ -1,4 +1,4 @@
-"""Hits and reasons as text for people, and as JSON for programs."""
+"""Show hits and reasons as text for people and as JSON for programs."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -9,10 +9,10 @@ from hdc.apps.json.index.hits import Hit
 from hdc.apps.json.index.matcher import Reason
 
 VALUE_WIDTH = 44
-"""Characters of a value that are shown in a reason."""
+"""Most characters of a value in a reason."""
 
 MAX_REASONS = 8
-"""Reasons that are shown for a hit; the rest are summed up in one line."""
+"""Most reasons per hit; one line sums up the rest."""
 
 
 def hit_lines(hits: Sequence[Hit], reasons: Sequence[Sequence[Reason]] | None, width: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""What commands have in common: options for inputs and for the encoder's parameters, and what they say."""
+"""Options that commands share: for inputs and for the encoder's parameters."""
 
 import argparse
 import sys
@@ -149,7 +149,7 @@ def _arrays(texts: list[str]) -> Any:
 
 
 def _pair(text: str, option: str, kind: Callable[[str], T]) -> tuple[str, T]:
-    """Take ``path=value`` apart at the last sign of equality: a key may hold one."""
+    """Split ``path=value`` at the last equals sign, because a key may contain one."""
     path, equals, value = text.rpartition("=")
     try:
         if not equals:

@@ -1,4 +1,4 @@
-"""``hdc json encode``, ``decode`` and ``capacity``: vectors of documents, and what can be read back out of them."""
+"""``hdc json encode``, ``decode`` and ``capacity``: vectors of documents, and the values decoded from them."""
 
 import argparse
 import itertools
@@ -18,7 +18,7 @@ from hdc.apps.json.cli.options import (
 from hdc.checks import integer
 
 EXAMPLES = 1000
-"""Documents that a prediction is made from."""
+"""Documents to base a prediction on."""
 
 
 def register(commands: Any) -> None:

@@ -1,1 +1,1 @@
-"""What a document is taken apart into: paths, leaves and the rules for both."""
+"""Take documents apart into paths and leaves, by rules for both."""

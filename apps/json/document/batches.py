@@ -1,4 +1,4 @@
-"""Documents in batches: which leaves each has, as a sparse matrix, and what they weigh there."""
+"""Batches of documents as sparse matrices: the leaves of each document and their weights."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ Ints = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
 
 BATCH_DOCUMENTS = 1 << 9
-"""Documents that are encoded at a time: their vectors stay in the processor's cache (4 MiB at dim 2048)."""
+"""Documents to encode per batch: their vectors fit the processor's cache (4 MiB at dim 2048)."""
 
 BATCH_LEAVES = 1 << 15
-"""Leaves after which a batch ends, however few its documents."""
+"""Leaves after which a batch ends, even with few documents."""
 
 TEXT_BYTES = 1 << 18
-"""Bytes of texts that are walked at a time."""
+"""Bytes of texts to walk per block."""
 
 LONGEST_TEXT = 1 << 20
-"""Bytes of a text that is walked in compiled code at most, which makes room for whatever it may hold."""
+"""Most bytes of a text to walk in compiled code, which allocates for the worst case."""
 
 TABLE_BYTES = 1 << 26
-"""Estimated size at which a leaf table is dropped and a new one begun."""
+"""Estimated size at which a leaf table is dropped and a new one started."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class Batch:
 
     @cached_property
     def _distinct(self) -> tuple[Ints, Ints]:
-        """Put the leaves of each document in order, each once."""
+        """Sort the leaves of each document and drop repeats."""
         table, size = self.table, int(self.noted.max(initial=0)) + 1
         keys = self.owners * size + self.noted
         if table.layout.leaves_out:
@@ -125,7 +125,7 @@ def walked(documents: Iterable[Any], table: LeafTable) -> Batch:
 
 
 class _Walker:
-    """Walks documents in their order: values at once, texts some at a time."""
+    """Walks documents in order: values at once, texts in blocks."""
 
     def __init__(self, table: LeafTable) -> None:
         self._table, self._found = table, Walk()
@@ -212,7 +212,7 @@ def weigh(batch: Batch, masses: Doubles, balance: float) -> tuple[Doubles, Doubl
 
 
 def _balance(weights: Doubles, rows: Ints, batch: Batch, masses: Doubles, balance: float) -> None:
-    """Damp, in place and from the leaves up, what stands under each path of a document."""
+    """Damp, in place and from the leaves up, the weights under each path of a document."""
     leaves, places = np.unique(batch.leaves, return_inverse=True)
     chains = [[above.number for above in batch.table.nodes[leaf].ancestors()][::-1] for leaf in leaves]
     for level in range(max(map(len, chains), default=0), 0, -1):

@@ -1,4 +1,4 @@
-"""Leaf values that are no string, number or null."""
+"""Leaf values that are not strings, numbers or null."""
 
 from enum import Enum
 from typing import Any
@@ -12,7 +12,7 @@ class Constant(Enum):
     EMPTY_OBJECT = "{}"
     EMPTY_ARRAY = "[]"
 
-    __hash__ = object.__hash__  # Enum's own is written in Python, and leaves are looked up by it
+    __hash__ = object.__hash__  # Enum's own hash is written in Python and slow, and leaves are looked up by it
 
 
 def plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Documents as callers give them: values, not JSON text; a list of them, or a data frame."""
+"""Documents as callers pass them: values, not JSON text, in a list or a data frame."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from hdc.checks import shown
 from hdc.errors import ParameterError
 
 STRICT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
-"""orjson's own forms of these are not used; UUIDs it writes as we do."""
+"""Types whose orjson form is not used; for UUIDs it is the same."""
 
 
 def check_value(document: Any, name: str = "a document") -> None:
@@ -65,7 +65,7 @@ def taken(document: Any, name: str = "a document") -> Any:
         return document
     check_value(document, name)
     try:
-        orjson.dumps(document, option=STRICT)  # faster than looking at each value
+        orjson.dumps(document, option=STRICT)  # faster than checking each value
     except TypeError:
         return json_value(document)
     return document

@@ -1,10 +1,10 @@
-"""Take documents apart into leaves: a path of steps and a value that is no container, or an empty one.
+"""Take documents apart into leaves: a path of steps and a value, which is a scalar or an empty container.
 
 ``{"type": {"label": "Seizure"}, "tags": ["a"]}`` has the leaves ``type.label = "Seizure"`` and
 ``tags[] = "a"``. A :class:`LeafTable` numbers distinct leaves, so that a batch of documents is a sparse
 (documents x leaves) matrix. A leaf that occurs again in a document counts once.
 
-The same walk notes where each leaf is: in the document, or in which item of an array.
+The same walk records where each leaf is: in the document, or in which item of an array.
 """
 
 from array import array
@@ -21,10 +21,10 @@ from hdc.errors import ParameterError
 from hdc.kernels import NO_ITEM, TextKernels
 
 NODE_BYTES = 1 << 10
-"""What a node is taken to hold, its dictionaries included."""
+"""Estimated bytes of a node with its dictionaries."""
 
 LEAF_BYTES = 1 << 8
-"""What a leaf is taken to hold besides the characters of its value."""
+"""Estimated bytes of a leaf besides the characters of its value."""
 
 _SCALARS = frozenset({str, int, float, type(None)})
 
@@ -128,7 +128,7 @@ class Node:
 
 
 class _Table(dict[Any, Any]):
-    """A dictionary of a node that makes what it lacks."""
+    """A node's dictionary that creates missing entries."""
 
     __slots__ = ("node", "table")
 
@@ -147,7 +147,7 @@ class _Keys(_Table):
 
 
 class _Items(_Table):
-    """Nodes of items by (step, share): what binds an item, and its weight."""
+    """Nodes of items by (step, share): the operator of an item, and its weight."""
 
     __slots__ = ()
 
@@ -161,7 +161,7 @@ class _Leaves(_Table):
 
     def __missing__(self, value: Any) -> int:
         if isinstance(value, float):
-            leaf_value(value, self.node.path())  # raises where it is not finite
+            leaf_value(value, self.node.path())  # raises if it is not finite
         number = self[value] = self.table.add_leaf(self.node, value)
         return number
 
@@ -231,7 +231,7 @@ class LeafTable:
         return LeafTable(self.layout, self.kernels)
 
     def _walk(self, node: Node, value: Any, found: Walk, spot: int, item: int) -> None:
-        """Walk what stands at a node, in an item or in none; scalars, which are most, are found without a call."""
+        """Walk the value at a node, in an item or outside; scalars, the most frequent, need no call."""
         if isinstance(value, dict) and value:
             keys, visit, note, place = node.keys, self._walk, found.leaves.append, found.spots.append
             for key, held in value.items():

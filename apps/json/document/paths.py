@@ -1,4 +1,4 @@
-"""Paths of leaves: written for people, read back, and as rules that hold for all that stands beneath them."""
+"""Paths of leaves: format them for people, parse them, and look up rules that apply to everything below a path."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ from hdc.checks import shown, wrong
 from hdc.errors import ParameterError
 
 Step: TypeAlias = str | int | None
-"""A key; a position in an array (from 0); or None, anywhere in an array."""
+"""A key, a position in an array (from 0), or None for any position."""
 
 Path: TypeAlias = tuple[Step, ...]
 
@@ -106,7 +106,7 @@ class PathRules(Generic[T]):
 
     def __getitem__(self, path: Path) -> T:
         """Return the value that holds for a path."""
-        if not self._rules:  # as nearly always
+        if not self._rules:  # the most frequent case
             return self._default
         return next((value for rule, value in self._rules if _is_prefix(rule, path)), self._default)
 
@@ -136,7 +136,7 @@ def values_at(document: Any, path: Path) -> Iterator[Any]:
 
 
 MAX_POSITION = 16
-"""Positions of an array that have a distribution of their own; the rest share one."""
+"""Positions of an array that have their own distribution; later ones share one."""
 
 
 def any_position(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""How the items of arrays are bound, and what each path weighs: as the user wants it, path by path."""
+"""User settings per path: how array items are bound, and the weight of each path."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,20 +16,20 @@ Arrays: TypeAlias = Mode | Mapping[str, Mode]
 Weights: TypeAlias = Mapping[str, float] | None
 
 MODES: tuple[Mode, ...] = ("auto", "bag", "sequence", "soft", "both")
-"""How items of an array are bound.
+"""How array items are bound.
 
-``"bag"``: all alike, the order is lost. ``"sequence"``: by position. ``"soft"``: by ``WINDOW`` positions from its
-own, so that an item that has moved by fewer places still matches in part. ``"both"``: half as a bag, half by
-position. ``"auto"``: by position if the items are numbers (coordinates, ranges, measurements), else as a bag.
+``"bag"``: all alike, so order is lost. ``"sequence"``: by position. ``"soft"``: by the ``WINDOW`` positions from its
+own, so an item that moved by fewer places still matches in part. ``"both"``: half as a bag, half by position.
+``"auto"``: by position if the items are numbers (coordinates, ranges, measurements), otherwise as a bag.
 """
 
 WINDOW = 3
-"""Positions that an item of a soft array covers: moved by one place two thirds of it match, by two one third."""
+"""Positions that an item of a soft array covers; moved by one place it matches two thirds, by two places one third."""
 
 LARGEST_WEIGHT = 1e6
 
 _NEVER = frozenset({dict, str, list})
-"""Types of items that are no numbers."""
+"""Types of items that are not numbers."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Layout:
 
 def by_position(items: Sequence[object]) -> bool:
     """Say whether ``"auto"`` binds the items of an array by position: whether all are numbers."""
-    if items and type(items[0]) in _NEVER:  # as nearly always where they are not
+    if items and type(items[0]) in _NEVER:  # the most frequent case of arrays without numbers
         return False
     return all(issubclass(kind, int | float) and kind is not bool for kind in set(map(type, items)))
 

@@ -1,6 +1,6 @@
-"""What a JSON value is made of: an object, an array or a leaf, and what binds the items of an array.
+"""The structure of a JSON value: an object, an array or a leaf, and how the items of an array are bound.
 
-These are the rules by which documents are taken apart into leaves and queries are compared with documents.
+Documents are taken apart into leaves, and queries compared with documents, by these rules.
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from hdc.apps.json.document.rules import Mode, resolved, steps
 from hdc.errors import ParameterError
 
 ARRAY = (list, tuple)
-"""Types of arrays: as a tuple, for ``isinstance`` is several times slower with a union."""
+"""Types of arrays. It is a tuple because ``isinstance`` is several times slower with a union."""
 
 CONTAINER = (dict, *ARRAY)
-"""Types of containers; one that is empty is a leaf."""
+"""Types of containers; an empty one is a leaf."""
 
 
 ANYWHERE = (None, 1.0)
-"""What binds every item of a bag."""
+"""The step of every item of a bag."""
 
 
 def bound(items: Sequence[Any], mode: Mode) -> list[tuple[tuple[int | None, float], Any]] | None:
@@ -48,7 +48,7 @@ def leaf_value(value: Any, path: Path | None = None) -> Any:
         return value
     if isinstance(value, float) and value - value == 0:
         return value
-    if isinstance(value, UUID):  # which orjson takes
+    if isinstance(value, UUID):  # orjson accepts them
         return str(value)
     if isinstance(value, dict):
         return Constant.EMPTY_OBJECT

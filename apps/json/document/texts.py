@@ -1,4 +1,4 @@
-"""Take compact JSON texts apart in compiled code: Python sees each distinct path and value once."""
+"""Take compact JSON texts apart in compiled code; Python handles each distinct path and value once."""
 
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from hdc.apps.json.document.leaves import Node, Walk
 
 ROOM = 1 << 16
-"""Numbers that there is room for at first."""
+"""Initial capacity for numbers."""
 
 ENTRY_BYTES = 16
-"""Bytes of text for which there is room to each number."""
+"""Bytes of text to reserve per number."""
 
 KEY, ANY, POSITION = range(3)
 """Kinds of paths; see :class:`hdc.kernels.TextTable`."""
@@ -48,7 +48,7 @@ class TextWalker:
         self._kernels, self._mode = kernels, mode
         self._table = _table(ROOM, ROOM * ENTRY_BYTES)
         self._nodes: dict[int, Node] = {0: root}
-        self._leaves = np.full(1, -1)  # the leaf of each number that is a value
+        self._leaves = np.full(1, -1)  # leaf of each number that is a value
 
     def walk(self, texts: list[bytes], found: "Walk") -> None:
         """Note what documents hold; their texts are what orjson wrote, of as many levels as documents may have."""
@@ -71,7 +71,7 @@ class TextWalker:
                 self._grow(len(texts[first]))
 
     def _take_up(self) -> None:
-        """Make nodes and leaves of what is new in the table."""
+        """Create nodes and leaves for new entries of the table."""
         table, nodes, first = self._table, self._nodes, len(self._leaves)
         count = int(table.used[0])
         leaves = np.full(count - first, -1)
@@ -92,7 +92,7 @@ class TextWalker:
         self._leaves = np.concatenate([self._leaves, leaves])
 
     def _grow(self, length: int) -> None:
-        """Make room for twice as much, and for a text of so many bytes."""
+        """Double the capacity, and reserve space for a text of a given size."""
         old = self._table
         count, filled, _ = old.used.tolist()
         new = _table(max(2 * len(old.rows), count + length), max(2 * len(old.content), filled + length))
@@ -110,9 +110,9 @@ class TextWalker:
 
 
 def _table(room: int, content: int) -> TextTable:
-    """Return a table of the root alone, with room for so many numbers and bytes.
+    """Return a table with only the root and capacity for a given number of entries and bytes.
 
-    Nobody can know beforehand which texts are near each other in it: digests begin with a random number.
+    Digests start with a random number, so nobody can predict which texts collide in it.
     """
     slots: npt.NDArray[np.int64] = np.full(1 << (2 * room - 1).bit_length(), -1)
     return TextTable(

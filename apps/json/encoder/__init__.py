@@ -1,1 +1,1 @@
-"""Documents to vectors, and values back out of them."""
+"""Encode documents as vectors, and decode values from them."""

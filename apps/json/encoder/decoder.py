@@ -34,22 +34,22 @@ from hdc.errors import ParameterError
 Doubles = npt.NDArray[np.float64]
 
 SPREAD = 0.5
-"""Standard deviation of a value's signal between documents, as a part of the typical signal."""
+"""Standard deviation of a value's signal between documents, as a share of the typical signal."""
 
 UNSEEN = (0.2, 0.4, 0.6)
-"""Parts of a codebook value's weight that a value which is not in the codebook is taken to share."""
+"""Assumed shares of a codebook value's weight in a value that is not in the codebook."""
 
 BLOCK = 1 << 12
-"""Tokens whose vectors are held at a time: 32 MiB at dim 2048."""
+"""Token vectors to hold per block: 32 MiB at dim 2048."""
 
 INTERVAL = 0.95
-"""Probability that a number's interval is given, if the number is there at all."""
+"""Probability of a number's interval, if the number is there at all."""
 
 SIGN_GAIN = np.sqrt(2 / np.pi)
-"""Amplitude that is left of a small part of a vector when only signs are kept (Bussgang 1952)."""
+"""Amplitude that remains of a small part of a vector if only signs are kept (Bussgang 1952)."""
 
 LARGEST_COSINE = 0.9995
-"""Most that a value is taken to be of a vector, so that its likelihood is finite."""
+"""Largest assumed share of a vector for a value, which keeps its likelihood finite."""
 
 
 class Decoded(NamedTuple):
@@ -210,20 +210,20 @@ class Decoder:
         return found
 
     def _beliefs(self, scores: Doubles, amplitude: float) -> tuple[Doubles, Doubles]:
-        """Return prior times likelihood of each value, and of everything that speaks against it.
+        """Return prior times likelihood of each value, and of all alternatives to it.
 
         Parameters
         ----------
         scores : (n, vectors) float64 array
             Dot products of values and vectors.
         amplitude : float
-            Expected one.
+            Expected amplitude.
 
         Returns
         -------
         beliefs, rest : (n, vectors) float64 arrays
-            Scaled alike for each vector. Where a path has one value, all others are in the rest; where it may have
-            several, each is held against its own absence.
+            Both have the same scale for each vector. If a path has one value, the rest contains all other values. If
+            it may have several, the rest is the absence of the value itself.
         """
         book = self._codebook
         there = np.log(book.present)[:, None] + self._log_likelihood(scores, amplitude, (1.0,))
@@ -239,7 +239,7 @@ class Decoder:
         return beliefs, rest if self._several else rest + beliefs.sum(axis=0) - beliefs
 
     def _log_likelihood(self, scores: Doubles, amplitude: float, parts: tuple[float, ...]) -> Doubles:
-        """Return the logarithm of p(vector | a part of the value is there) / p(vector | it is not), averaged."""
+        """Return the averaged logarithm of p(vector | a part of the value is there) / p(vector | it is not)."""
         lengths = np.sqrt(self._codebook.masses)[:, None]
         signal = self._signal(scores / lengths)
         total = np.full_like(signal, -np.inf)
@@ -251,7 +251,7 @@ class Decoder:
         return total
 
     def _signal(self, cosines: Doubles) -> Doubles:
-        """Return ``sqrt(-dim ln(1 - r²))``: how many standard deviations of the noise a cosine r stands above it."""
+        """Return ``sqrt(-dim ln(1 - r²))``: the distance of a cosine r from the noise in standard deviations."""
         bounded = np.clip(cosines, -LARGEST_COSINE, LARGEST_COSINE)
         return np.asarray(np.sign(bounded) * np.sqrt(-self._vsa.dim * np.log1p(-(bounded**2))))
 
@@ -265,9 +265,9 @@ class Decoder:
         return Decoded(value, similarity, float(inside / (inside + against)), interval)
 
     def _interval(self, row: int, beliefs: Doubles) -> tuple[float, tuple[float, float]]:
-        """Return the belief in the numbers around one that hold ``INTERVAL`` of it, and their bounds.
+        """Return the belief in the numbers around one that sum to ``INTERVAL``, and their bounds.
 
-        The bounds are the next numbers of the codebook, for a number between two of them is like both.
+        The bounds are the next numbers of the codebook, because a number between two of them is similar to both.
         """
         order = self._numbers
         mass = beliefs[order]

@@ -26,13 +26,13 @@ from hdc.checks import fraction
 from hdc.errors import ParameterError
 
 LEAVES = 96
-"""Values of a path that are looked at: a uniform sample."""
+"""Values per path to examine: a uniform sample."""
 
 NEAR = 0.1
-"""A number counts as found if what was decoded lies within this part of its path's distribution."""
+"""A number counts as found if the decoded one is within this share of its path's distribution."""
 
 LARGEST_DIM = 1 << 20
-"""Dimension beyond which none is named."""
+"""Largest dimension to report."""
 
 TINY = 1e-9
 """Least distance of two values, which keeps its logarithm finite."""
@@ -130,7 +130,7 @@ class Rivals(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """A value of a document: where, what, and its amplitude in the document's vector."""
+    """A value of a document: its path, the value, and its amplitude in the document's vector."""
 
     path: Path
     value: Any
@@ -139,7 +139,7 @@ class _Found(NamedTuple):
 
 @dataclass
 class _Reservoir:
-    """A uniform sample of a path's values (Vitter 1985), the same on every run."""
+    """A uniform sample of a path's values (Vitter 1985), the same in every run."""
 
     kept: list[_Found] = field(default_factory=list)
     seen: int = 0
@@ -155,7 +155,7 @@ class _Reservoir:
 
 @dataclass(frozen=True)
 class _Curve:
-    """The accuracy of a path as a function of the dimension."""
+    """Accuracy of a path as a function of the dimension."""
 
     path: Path
     values: int
@@ -221,7 +221,7 @@ def _samples(weighed: Iterable[tuple[Batch, Doubles]], gain: float) -> dict[Path
 
 
 def _curve(values: Values, path: Path, sample: _Reservoir) -> _Curve:
-    """Compare the values of a path's sample with its codebook; values that it lacks are left out."""
+    """Compare the sampled values of a path with its codebook; values that are not in it are skipped."""
     books: dict[Path, Codebook] = {}
     amplitudes, rivals = [], []
     for found in sample.kept:

@@ -40,7 +40,7 @@ Output: TypeAlias = Literal["float", "packed"]
 OUTPUTS: tuple[Output, ...] = ("float", "packed")
 
 _KEPT: WeakKeyDictionary["JSONEncoder", tuple[str, LeafVectors]] = WeakKeyDictionary()
-"""What an encoder's last call left to its next one, with the parameters then: no part of its state."""
+"""Caches from an encoder's last call, with the parameters of that call; they are not part of its state."""
 
 
 class JSONEncoder(Transformer):
@@ -362,7 +362,7 @@ class JSONEncoder(Transformer):
     def encode_batches(self, X: Iterable[Any]) -> Iterator[tuple[Batch, Floats, npt.NDArray[np.float64]]]:
         """Yield what :meth:`encode` does, each time behind what the documents were taken apart into."""
         self.check()
-        settings, vectors = _KEPT.pop(self, ("", None))  # nobody else has them now: calls may be threads
+        settings, vectors = _KEPT.pop(self, ("", None))  # taken out, because calls may run in several threads
         if vectors is None or settings != self._settings or vectors.values.profile is not self.profile_:
             vectors = self._vectors_of(self.table())
         yield from self._encoded(batches(X, vectors.table), vectors)
@@ -388,7 +388,7 @@ class JSONEncoder(Transformer):
 
     @property
     def _settings(self) -> str:
-        """The parameters as they are now, of mappings the contents."""
+        """Return the current parameters; for mappings, their contents."""
         return repr(self.get_params())
 
     # ------------------------------------------------------------------ decoding

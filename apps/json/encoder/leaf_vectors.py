@@ -1,4 +1,4 @@
-"""The vectors of leaves: made when a batch needs them, and kept while there is room."""
+"""Vectors of leaves: computed when a batch needs them, and cached while there is room."""
 
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -16,16 +16,16 @@ from hdc.apps.json.values.values import Values
 Floats = npt.NDArray[np.float32]
 
 HELD_BYTES = 1 << 26
-"""Leaf vectors that are held, those used last: 8192 at dim 2048."""
+"""Leaf vectors to cache, the most recently used: 8192 at dim 2048."""
 
 HELD_TOKENS = 1 << 12
-"""Vectors of tokens that are held: 32 MiB at dim 2048. A leaf that has more of them takes what it needs."""
+"""Token vectors to cache: 32 MiB at dim 2048. A leaf with more tokens takes what it needs."""
 
 BLOCK = 1 << 8
-"""Leaf vectors that are made at a time: 2 MiB at dim 2048, which stay in the processor's cache."""
+"""Leaf vectors to compute per block: 2 MiB at dim 2048, which fit the processor's cache."""
 
 DRAWN = 1 << 8
-"""Vectors of tokens that are drawn at a time, likewise."""
+"""Token vectors to draw per block, for the same reason."""
 
 
 class LeafVectors:
@@ -112,7 +112,7 @@ class LeafVectors:
     # ------------------------------------------------------------------ what is held
 
     def _hold(self, leaves: Ints) -> None:
-        """Make the vectors of distinct leaves, as many as there is room for, in the place of those used last."""
+        """Compute the vectors of distinct leaves, as many as there is room for, and replace the least recently used."""
         self._round += 1
         missing = leaves[self._slots[leaves] < 0]
         self._used[self._slots[leaves[self._slots[leaves] >= 0]]] = self._round
@@ -125,7 +125,7 @@ class LeafVectors:
             self._make(missing.tolist())
 
     def _make(self, leaves: list[int]) -> None:
-        """Make the vectors of leaves, those of the same path together, into their places, which ascend."""
+        """Compute the vectors of leaves, grouped by path, into their ascending places."""
         nodes, known = self.table.nodes, self._tokens
         tokens = [known.pop(leaf) if leaf in known else self._tokens_of(leaf) for leaf in leaves]
         for start, stop in _blocks(tokens, [nodes[leaf].depth for leaf in leaves], self._roles.steps):
@@ -184,7 +184,7 @@ class TokenVectors:
         return rows
 
     def _drop(self, wanted: Collection[Token]) -> None:
-        """Make room: keep what is wanted and held, and of others that were used again those used most, at most half."""
+        """Make room: keep the wanted and, of the reused ones, the most used, at most half of the cache."""
         room = len(self.vectors)
         if len(wanted) > room:
             self._make_room(len(wanted))
@@ -196,7 +196,7 @@ class TokenVectors:
         self._rows = {token: self._rows[token] for token in kept}
         self._free = np.setdiff1d(np.arange(room), list(self._rows.values()))
         self._used[self._free] = 0
-        self._used //= 2  # so that what was used long ago goes
+        self._used //= 2  # so rows used long ago are dropped
 
 
 def on_host(vsa: hdc.VSA) -> hdc.VSA:
@@ -205,13 +205,13 @@ def on_host(vsa: hdc.VSA) -> hdc.VSA:
 
 
 def _floats(vsa: hdc.VSA, rows: int) -> Any:
-    """Return an array of the algebra's library and device, to be filled."""
+    """Return an uninitialized array of the algebra's library and device."""
     xp, arrays = vsa.xp, vsa.kernels.arrays
     return arrays.lasting(lambda: xp.empty((rows, vsa.dim), dtype=arrays.dtype("float32"), device=vsa.device))
 
 
 def _blocks(tokens: list[Tokens], depths: list[int], steps: int) -> Iterator[tuple[int, int]]:
-    """Cut the leaves into runs of ``BLOCK`` leaves, ``HELD_TOKENS`` tokens and so many steps, at most (or one leaf)."""
+    """Cut the leaves into runs of at most ``BLOCK`` leaves, ``HELD_TOKENS`` tokens and some steps (or one leaf)."""
     start, room, left = 0, HELD_TOKENS, steps
     for leaf, (content, depth) in enumerate(zip(tokens, depths, strict=True)):
         if leaf > start and (leaf - start == BLOCK or len(content) > room or depth > left):

@@ -1,4 +1,4 @@
-"""The operators of paths: keys by name, positions as powers; many at a time where the family allows it."""
+"""The operators of paths: keys by name, positions as powers; in batches if the family supports it."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -11,11 +11,11 @@ from hdc.models.mbat import MBAT
 from hdc.models.signed_rows import DIGIT, SignedRows
 
 ROLE_BYTES = 1 << 25
-"""Operators of paths that are held, and again as much of single keys and positions: 4096 each at dim 2048. When there
-is no room for another, all of its kind are dropped."""
+"""Operators of paths to cache, and as many of single keys and positions: 4096 each at dim 2048. If there is no room,
+all operators of a kind are dropped."""
 
 LEAST_ROLES = 1 << 9
-"""Operators that are held however large they are: the steps of two paths as deep as can be."""
+"""Operators to cache at any size: the steps of two paths of maximal depth."""
 
 ITEM, POSITION = ("item",), ("position",)
 """Names of the roles of items anywhere in an array, and of positions, which are powers of one role."""
@@ -34,7 +34,7 @@ class PathRoles(Protocol):
     """Bind vectors by the paths of their leaves."""
 
     steps: int
-    """Steps of the paths that are bound at a time, at most; one path may have more."""
+    """Most steps of the paths to bind per block; a single path may have more."""
 
     def bind(self, nodes: Sequence[Node], vectors: Any) -> Any:
         """Return each row of ``(n, dim)`` vectors bound by the path of its node; equal nodes stand together."""
@@ -103,8 +103,8 @@ class PermutedPaths:
         self._room = max(LEAST_ROLES, ROLE_BYTES // (4 * vsa.dim))
         self.steps = self._room // 2
         self._rows = SignedRows(vsa, 2 * self._room)
-        self._rows.put_identity(0)  # of the root
-        self._rows.put_identity(self._room)  # of no step, where the root itself is a leaf
+        self._rows.put_identity(0)  # the root
+        self._rows.put_identity(self._room)  # no step, if the root itself is a leaf
         self._paths: dict[Place, int] = {}
         self._steps: dict[Step | type, int] = {NoStep: self._room}
 
@@ -116,7 +116,7 @@ class PermutedPaths:
         return self._rows.bind(vectors, [self._path(place) for place in outer], [self._steps[step] for step in inner])
 
     def _path(self, place: Place | None) -> int:
-        """Return the row of a place's operator."""
+        """Return the row of a place's operator in the cache."""
         return 0 if place is None or (isinstance(place, Node) and place.parent is None) else self._paths[place]
 
     def _make_paths(self, places: Iterable[Place | None]) -> None:
@@ -133,7 +133,7 @@ class PermutedPaths:
                 self._paths.update(zip(level, range(first, first + len(level)), strict=True))
 
     def _missing(self, places: Iterable[Place | None]) -> list[dict[Place, tuple[Node | None, Step]]]:
-        """Return the places that have no operator yet, those above among them, level by level: from where, by what."""
+        """Return the places without an operator, with their ancestors, level by level: from where, by what."""
         levels: list[dict[Place, tuple[Node | None, Step]]] = []
         beyond: dict[Place, tuple[Node | None, Step]] = {}
         for place in places:
@@ -169,7 +169,7 @@ class PermutedPaths:
 
 
 def _before_last(node: Node) -> tuple[Place | None, Step | type]:
-    """Return the place from which a node is one step, and the step."""
+    """Return the place one step before a node, and the step."""
     parent, step = node.parent, node.step
     if parent is None:
         return None, NoStep

@@ -6,11 +6,11 @@ import numpy.typing as npt
 from hdc import words
 
 TIE = 1e-5
-"""A component below this part of its vector's root mean square counts as zero: float32 sums of canceling atoms are
-off by less, and by how much depends on the order of summation."""
+"""A component below this share of its vector's root mean square counts as zero. The float32 sum of canceling atoms has
+an error below it that depends on the order of summation."""
 
 BLOCK = 1 << 22
-"""Components that are packed at a time."""
+"""Components to pack per block."""
 
 
 def sign_bits(vectors: npt.NDArray[np.float32]) -> words.Words:

@@ -1,1 +1,1 @@
-"""Documents with their vectors, searched and explained."""
+"""Index documents with their vectors, search them, and explain hits."""

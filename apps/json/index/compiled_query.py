@@ -1,11 +1,11 @@
-"""A query taken apart once into objects, arrays and leaves, each of which says how much of it a document holds.
+"""A query compiled once into objects, arrays and leaves, each of which returns how much of it a document has.
 
-Each leaf of the query asks with its weight (the sum of its squared atom weights) and gets the part of it that
-the document's value at the same path shares. An item of an array is looked for as a whole: the query's
+Each leaf of the query has a weight (the sum of its squared atom weights) and gets the share of it that the document's
+value at the same path matches. An item of an array must match as a whole: the query's
 ``{"label": "Seizure", "excluded": true}`` must be found in one item, the best one.
 
-A part answers in two ways: :meth:`Part.weigher` makes a function that only adds up, for hundreds of documents a
-query; :meth:`Part.trace` also says which leaf met what, for the few that are explained.
+A part answers in two ways. :meth:`Part.weigher` returns a function that only adds up weights, for hundreds of documents
+per query. :meth:`Part.trace` also returns what each leaf matched, for the few documents that are explained.
 """
 
 from abc import ABC, abstractmethod
@@ -22,7 +22,7 @@ from hdc.apps.json.values.parts import Spell
 from hdc.apps.json.values.values import Sharing, Values
 
 Weigh: TypeAlias = Callable[[Any], float]
-"""Returns the weight that a document's value at some path holds of the query's value there."""
+"""Function that returns how much weight of the query's value a document's value at some path has."""
 
 
 class _Absent(Enum):
@@ -30,7 +30,7 @@ class _Absent(Enum):
 
 
 ABSENT = _Absent.ABSENT
-"""Stands for a value where the document has none at the path."""
+"""Placeholder for a path where the document has no value."""
 
 
 class Met(NamedTuple):
@@ -42,7 +42,7 @@ class Met(NamedTuple):
 
 
 Found: TypeAlias = tuple[float, list[Met]]
-"""The weight that a document holds of a part, and what each leaf of the part met."""
+"""The weight of a part that a document has, and the match of each leaf of the part."""
 
 
 class Part(ABC):
@@ -107,7 +107,7 @@ class Leaf(Part):
             if value.__class__ is not str:
                 if isinstance(value, CONTAINER) and value:
                     return 0.0
-                value = leaf_value(value)  # as True equals 1, and what is empty cannot be looked up
+                value = leaf_value(value)  # True equals 1, and empty containers cannot be looked up
             found = met.get(value)
             if found is None:
                 found = met[value] = factor * shared(value)
@@ -163,7 +163,7 @@ class Object(Part):
 
 
 At: TypeAlias = Callable[[int | None], Part]
-"""Makes the part for an item that stands at some position, or at any, of an array that is bound otherwise."""
+"""Function that creates the part of an item at a position, or at any, of an array bound differently."""
 
 
 @dataclass(slots=True, eq=False)

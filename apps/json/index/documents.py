@@ -1,4 +1,4 @@
-"""Documents of a store, parsed: those that were read last are held, within a bound."""
+"""Parsed documents of a store, with a bounded cache of those read last."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from hdc.search.measures import Ids
 from hdc.store import Snapshot
 
 HELD_BYTES = 1 << 23
-"""Text of the documents that are held, which take about ten times as much in memory; then all are dropped."""
+"""Characters of text of the cached documents, whose memory is about ten times as large; beyond it, all are dropped."""
 
 
 class _Held:
-    """Documents of one edition by position, where they never change."""
+    """Cached documents of one edition by position; they never change."""
 
     def __init__(self, edition: int) -> None:
         self.edition, self.bytes = edition, 0

@@ -1,7 +1,7 @@
-"""What documents have at each path: how many, which values, how numbers spread. Counted from postings.
+"""Statistics of the documents per path, from postings: how many have it, its values, and the spread of numbers.
 
-Counts are exact. Postings know texts by their hashes alone, so the texts that are counted are those that ``fit`` has
-seen often and those of a sample of documents: a frequent one is missed only if neither has it.
+Counts are exact. Postings store texts only as hashes. So the texts counted are those that ``fit`` has seen often and
+those of a sample of documents; a frequent text is missed only if neither has it.
 """
 
 from collections import Counter
@@ -29,25 +29,25 @@ from hdc.search.postings.searcher import PostingRows
 from hdc.search.postings.segment import Segment, of_items
 
 SAMPLED = 512
-"""Documents, spread evenly, that are read for their values."""
+"""Documents, evenly spaced, to read for their values."""
 
 SAMPLED_BYTES = 1 << 23
-"""Bytes of their texts after which no more are read."""
+"""Most bytes of their texts to read."""
 
 CANDIDATES = 2000
-"""Values of a path that are counted: those that were seen most often."""
+"""Values per path to count: the most frequent in the sample."""
 
 LONGEST = 256
-"""Characters of a text that is counted."""
+"""Most characters of a text to count."""
 
 REMEMBERED = 500
-"""Paths of which it is remembered what all documents have."""
+"""Paths whose statistics over all documents are cached."""
 
 MOST_PATHS = 5000
-"""Paths that are listed."""
+"""Most paths to list."""
 
 READ_AS: dict[Quantities, str] = {"number": "numbers", "date": "dates", "duration": "durations"}
-"""What numbers count, and the conversion that reads texts as such."""
+"""What numbers measure, and the conversion that reads texts as such numbers."""
 
 QUANTITIES = tuple(READ_AS)
 
@@ -108,14 +108,14 @@ class Facets(list[Facet]):
 
 
 class _Numbers(NamedTuple):
-    """Numbers of a column, and the row that each is in."""
+    """Numbers of a column, and the row of each."""
 
     values: Doubles
     rows: Ints
 
 
 class _Terms(NamedTuple):
-    """Known values that rows have at a path, how many have each kind, and which have any."""
+    """Known values of the rows at a path, the number of rows of each kind, and the rows with any value."""
 
     counts: list[tuple[Any, int]]
     kinds: dict[str, int]
@@ -154,7 +154,7 @@ class Counting:
         return [show_path(one) for path in found for one in self._by_position(path)]
 
     def _by_position(self, path: Path) -> list[Path]:
-        """Return the paths of a path's numbers, one for each position where positions count; else the path."""
+        """Return the paths of a path's numbers: one per position where positions matter, otherwise the path."""
         if not path or path[-1] is not None:
             return [path]
         own = [(*path[:-1], place) for place in range(MAX_POSITION)]
@@ -171,7 +171,7 @@ class Counting:
         return any(len(self._at(segment, path)) for segment in self._rows.segments)
 
     def _key_order(self) -> dict[Path, int]:
-        """Return the paths of the sample's keys and items, in the order in which they come first."""
+        """Return the paths of the sample's keys and items in order of first occurrence."""
         order: dict[Path, int] = {}
         left: list[tuple[Path, Any]] = [((), document) for document in reversed(self._sample)]
         while left:
@@ -185,7 +185,7 @@ class Counting:
 
     @cached_property
     def _sample(self) -> list[Any]:
-        """Documents spread evenly over those that are there."""
+        """Evenly spaced live documents."""
         rows = live(self._rows.snapshot)
         chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(SAMPLED, len(rows))).astype(np.int64))]
         documents: list[Any] = []
@@ -260,7 +260,7 @@ class Counting:
         return [*begun, *within][:most]
 
     def _terms(self, path: Path, mask: Mask, read: Ints) -> "_Terms":
-        """Count what rows have at a path that is no number; those whose texts were read as such have no text."""
+        """Count the values of rows at a path, except numbers; rows whose texts were read as numbers have no text."""
         known = self._known(path)
         counts, kinds, rows = Counter[int](), Counter[str](), [np.empty(0, np.int64)]
         for segment in self._rows.segments:
@@ -281,7 +281,7 @@ class Counting:
         return _Terms(found, {kind: count for kind, count in kinds.items() if count}, np.concatenate(rows))
 
     def _at(self, segment: Segment, path: Path) -> Ints:
-        """Return the numbers of the lists of a segment at a path."""
+        """Return the numbers of the posting lists of a segment at a path."""
         known = self._places.get(id(segment))
         if known is None:
             order = np.argsort(segment.arrays.paths, kind="stable")
@@ -291,7 +291,7 @@ class Counting:
         return np.sort(order[low:high])
 
     def _known(self, path: Path) -> dict[int, Any]:
-        """Return the values of a path that are counted, by the hashes of their terms."""
+        """Return the values of a path to count, by the hashes of their terms."""
         found = self._candidates.get(path)
         if found is None:
             often = self._meaning.values.profile.values(path)
@@ -306,7 +306,7 @@ class Counting:
         return found
 
     def _numbers(self, path: Path, kind: Quantities, mask: Mask) -> _Numbers:
-        """Return the numbers at a path of the rows that count."""
+        """Return the numbers at a path in the rows to count."""
         columns = [column_hash(path, kind)]
         if kind == NUMBER and not _is_position(path):
             columns = columns_at(path, self._meaning.layout) or columns
@@ -322,7 +322,7 @@ class Counting:
         return _Numbers(np.concatenate(values), np.concatenate(rows))
 
     def _histogram(self, path: Path, numbers: dict[Quantities, _Numbers]) -> Histogram | None:
-        """Return the histogram of the most frequent kind of numbers, its bins those of all documents."""
+        """Return the histogram of the most frequent kind of numbers, with the bins of all documents."""
         kind = max(QUANTITIES, key=lambda one: len(numbers[one].rows))
         every = self._every(path, kind)
         return Histogram.of(numbers[kind].values, every, kind) if len(every) > 1 else None
@@ -351,7 +351,7 @@ def _term(value: Any) -> int:
 
 
 def _postings(segment: Segment, lists: Ints, mask: Mask) -> tuple[Ints, Ints]:
-    """Return which list each posting is in, and its row, each pair once, of the rows that count."""
+    """Return the list and the row of each posting in the rows to count, each pair once."""
     arrays = segment.arrays
     starts = arrays.starts[lists]
     lengths = arrays.starts[lists + 1] - starts
@@ -375,11 +375,11 @@ KINDS: dict[str, Hashes] = {
         ("empty", (Constant.EMPTY_OBJECT, Constant.EMPTY_ARRAY)),
     )
 }
-"""The terms of what is neither text nor number."""
+"""Terms of values that are neither texts nor numbers."""
 
 
 def _counted(numbers: _Numbers) -> list[tuple[float, int]]:
-    """Return the numbers that most rows have, and how many."""
+    """Return the most frequent numbers, and the number of rows with each."""
     finite = np.isfinite(numbers.values)
     pairs = np.unique(np.stack([numbers.values[finite], numbers.rows[finite].astype(np.float64)]), axis=1)
     values, counts = np.unique(pairs[0], return_counts=True)

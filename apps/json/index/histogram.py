@@ -1,4 +1,4 @@
-"""How numbers spread, in few bins that people can read."""
+"""Histograms of numbers, in few bins that people can read."""
 
 import math
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 BINS = 20
-"""Bins, about."""
+"""Approximate number of bins."""
 
 TAIL = 0.02
-"""Part of the distinct numbers at each end that may be one bin, where they would squeeze all others into few."""
+"""Largest share of the distinct numbers at each end to merge into one bin, if they would squeeze the rest."""
 
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
@@ -85,7 +85,7 @@ def bins(every: npt.NDArray[np.float64]) -> list[float]:
 
 
 def _step(width: float) -> float:
-    """Return the least round number that is not below a width; 0 where there is none."""
+    """Return the least round number that is at least a width; 0 if there is none."""
     if not 0 < width < math.inf:
         return 0.0
     power = 10.0 ** math.floor(math.log10(width))

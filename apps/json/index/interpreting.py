@@ -1,4 +1,4 @@
-"""What a query meant that asks at a path where no document has a value: an array, a key within, another spelling."""
+"""Interpret a query at a path where no document has a value: an array, a key inside, another spelling."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -18,16 +18,16 @@ from hdc.kernels import PostingKernels
 from hdc.search.postings.searcher import PostingRows
 
 SHORT, LONG = 4, 8
-"""Letters of a key from which on one of them, or two, may be wrong."""
+"""Letters of a key from which one, or two, of them may be wrong."""
 
 COMPARED = 1 << 12
-"""Keys of an object, the first ones, among which another spelling is looked for."""
+"""Keys of an object, the first ones, to compare for another spelling."""
 
 SUGGESTED = 3
-"""Paths that are suggested at most."""
+"""Most paths to suggest."""
 
 FOUND = 1 << 10
-"""Paths that are looked at, at most, for what one path could have meant."""
+"""Most paths to examine for what one path could mean."""
 
 
 class Interpretation(NamedTuple):
@@ -56,7 +56,7 @@ def interpreted(query: Any, rows: PostingRows, values: Values, layout: Layout) -
 
 
 def _is_asked(value: Any) -> bool:
-    """Say whether a value is a text or a number, which alone are looked for elsewhere."""
+    """Return whether a value is a text or a number; only these are looked for elsewhere."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return False
     return bool(value) if isinstance(value, str) else bool(value - value == 0)
@@ -95,7 +95,7 @@ class _Node:
         node.leaf = True
 
     def beneath(self, path: Path = ()) -> Iterator[tuple[Path, "_Node"]]:
-        """Yield all that is beneath, the near first in each branch."""
+        """Yield all nodes below, the nearest first in each branch."""
         for step, child in self._children():
             yield (*path, step), child
             yield from child.beneath((*path, step))
@@ -114,7 +114,7 @@ class _Reader:
             self.root.add(parse_path(text))
 
     def read(self, query: Any, path: Path, node: _Node) -> Any:
-        """Return what a part of a query means where documents have a node."""
+        """Return the meanings of a part of a query where documents have a node."""
         if isinstance(query, dict) and query:
             if node.items is not None and not (node.keys.keys() & query.keys()) and ANY not in query:
                 self.notes.append(f"{show_path(path)} is an array; looked in its items")
@@ -162,7 +162,7 @@ class _Reader:
         return _wrapped(steps, value)
 
     def _fitting(self, item: Any, path: Path, found: list[tuple[Path, _Node]]) -> list[tuple[Path, _Node]]:
-        """Return, of several places that a value may be meant at, those that have something of it, if some have."""
+        """Return, of several possible places of a value, those that match it at least in part; all if none does."""
         if len(found) < 2 or not _is_asked(item):
             return found
         return [pair for pair in found if pair[1].leaf and self._holds((*path, *pair[0]), item)] or found
@@ -178,7 +178,7 @@ class _Reader:
         return False
 
     def _by_position(self, value: Any, path: Path, steps: Path) -> bool:
-        """Say whether a place in an array would be asked for, which nobody gave."""
+        """Return whether a place would need an array position that the query did not give."""
         return any(
             step is None and resolved(self._layout.arrays[(*path, *steps[:at])], [value]) == "sequence"
             for at, step in enumerate(steps)
@@ -198,14 +198,14 @@ def _first(found: Iterator[tuple[Path, _Node]]) -> list[tuple[Path, _Node]]:
 
 
 def _wrapped(steps: Path, value: Any) -> Any:
-    """Return a value inside objects and arrays, so that it is at some steps."""
+    """Wrap a value in objects and arrays, so that it is below the given steps."""
     for step in reversed(steps):
         value = [value] if step is None else {step: value}
     return value
 
 
 def _alike(node: _Node, key: str, kernels: PostingKernels) -> list[tuple[Path, _Node]]:
-    """Return the keys that another one may be a misspelling of."""
+    """Return the keys of which another key may be a misspelling."""
     plain, digits = _plain(key), _digits(key)
     most = 2 if len(plain) >= LONG else 1 if len(plain) >= SHORT else 0
     others = [other for other, _ in zip(node.keys, range(COMPARED), strict=False) if _digits(other) == digits]
@@ -216,7 +216,7 @@ def _alike(node: _Node, key: str, kernels: PostingKernels) -> list[tuple[Path, _
 
 
 def _elsewhere(node: _Node, key: str) -> list[tuple[Path, _Node]]:
-    """Return the places beneath a node that have a key."""
+    """Return the places below a node that have a key."""
     return [(steps, child) for steps, child in _first(node.beneath()) if steps[-1] == key]
 
 

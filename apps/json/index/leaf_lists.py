@@ -1,4 +1,4 @@
-"""What leaves of queries are asked as: lists of postings, remembered by path and value."""
+"""Posting lists for the leaves of queries, cached by path and value."""
 
 import math
 import struct
@@ -19,7 +19,7 @@ from hdc.kernels import POSTING_LIST
 LIST, EXTRA, COLUMN = 0, 1, 2
 
 HELD = 1 << 16
-"""Paths and leaves that are remembered."""
+"""Paths and leaves to cache."""
 
 _RECORD = struct.Struct("=qQQqqddddddd")
 _NO_NUMBER = (0.0, 0.0, 0.0, 1.0, 1.0, 1.0)
@@ -148,7 +148,7 @@ class Places:
                 others.append((at, where, tuple([term_hash(kind, content) for content in contents])))
                 records.append(packed_list(EXTRA, 0, where, 0, 1, factor * weight))
             else:
-                # Equal strings have the same words in the same order, and these the same words and pairs.
+                # Equal strings have the same words in the same order, and so the same words and pairs.
                 within = max(1, at - 1) if words and at and kind in "≡~&" else 0
                 number = term_hash(kind, contents[0])
                 records.append(pack(LIST, number, where, within, 1, factor * weight, *_NO_NUMBER))
@@ -181,7 +181,7 @@ class Places:
         return _RECORD.pack(COLUMN, column_hash(path, kind), 0, 0, counted, weight, place, value, exact, *widths)
 
     def _elsewhere(self, path: Path) -> list[Path]:
-        """Return where else an item of an array may be: by position, where an array has numbers only, or not."""
+        """Return other possible places of an array's item: by position if an array has only numbers, or not."""
         if not path or isinstance(path[-1], str) or self.layout.arrays[path[:-1]] != "auto":
             return []
         if path[-1] is None:

@@ -1,4 +1,4 @@
-"""Strings that a string encoder finds like one that is asked for: a column of numbers made for one search."""
+"""Strings similar to a query's string by a string encoder: a column of numbers built for one search."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,7 +16,7 @@ from hdc.search.postings.searcher import PostingRows
 from hdc.search.postings.segment import Doubles, Marks, Segment
 
 LEAST = 1e-12
-"""Cosine below which nothing is left of a likeness."""
+"""Cosine below which two strings count as unlike."""
 
 
 class Likened(NamedTuple):
@@ -78,7 +78,7 @@ def check_width(held: int, given: int) -> None:
 
 
 class _Column(NamedTuple):
-    """Numbers by their places, equal ones by their spots, and which of them comes first, second, ... by spots."""
+    """Numbers by place, equal ones by spot, and the order of places by spots."""
 
     spots: Marks
     places: Doubles
@@ -94,9 +94,9 @@ def _column(segment: Segment, column: int) -> _Column:
 
 
 def _likenesses(rows: PostingRows, segment: Segment, like: Likened, vector: Floats) -> _Column:
-    """Return a column in which a string is ``sqrt(-2 ln cosine)`` away from the one asked for, which is at 0.
+    """Return a column in which a string is ``sqrt(-2 ln cosine)`` away from the query's string, which is at 0.
 
-    A smooth number that is so far away gets ``exp(-distance² / 2)`` of the weight: the cosine.
+    A smooth number at that distance gets ``exp(-distance² / 2)`` of the weight: the cosine.
     """
     arrays = segment.arrays
     lists, held = _strings_at(rows, segment, like.path)
@@ -114,7 +114,7 @@ def _likenesses(rows: PostingRows, segment: Segment, like: Likened, vector: Floa
 
 
 def _strings_at(rows: PostingRows, segment: Segment, path: int) -> tuple[Ints, Ints]:
-    """Return the lists of whole strings at a path, of those that have a vector, and where these are."""
+    """Return the lists of whole strings at a path that have a vector, and their rows of vectors."""
     remembered: dict[tuple[int, int], tuple[Ints, Ints]] = rows.memo.setdefault("strings", {})
     known = remembered.get((segment.first, path))
     if known is None:
@@ -125,7 +125,7 @@ def _strings_at(rows: PostingRows, segment: Segment, path: int) -> tuple[Ints, I
 
 
 def _with_columns(arrays: PostingSegment, hashes: list[int], columns: list[_Column]) -> PostingSegment:
-    """Return a segment with these columns of numbers alone, whose hashes ascend."""
+    """Return a segment with only these columns of numbers, whose hashes ascend."""
     starts = np.cumsum([0, *(len(column.spots) for column in columns)], dtype=np.int64)
     orders = [column.order + start for column, start in zip(columns, starts.tolist(), strict=False)]
     return arrays._replace(

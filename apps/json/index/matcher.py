@@ -1,4 +1,4 @@
-"""One query compared with many documents: exactly, on the documents themselves."""
+"""Compare one query exactly with many documents."""
 
 import json
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What the rows of an index mean: the encoder that made them and the path of their keys, as the store's meta says."""
+"""The encoder that made the rows of an index, and the path of their keys, from the store's meta."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -20,7 +20,7 @@ from hdc.search.postings.segment import Segment
 from hdc.store import Snapshot
 
 TAKEN = 1 << 9
-"""Documents that are read and taken apart at a time."""
+"""Documents to read and take apart per block."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class Meaning:
             key = meta["key"]
             if key is not None:
                 parse_path(key)
-            stored: Stored = meta.get("vectors", "float16")  # as releases before had it
+            stored: Stored = meta.get("vectors", "float16")  # earlier releases stored it so
             if stored not in (*STORED, None):
                 raise ValueError(f"it stores vectors as {stored!r}")
             if (held := dict(snapshot.state.columns)) != (made := columns(encoder.dim, stored)):

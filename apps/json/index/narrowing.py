@@ -1,4 +1,4 @@
-"""Conditions answered from postings: which documents can hold them, and which conditions are left to be tried."""
+"""Answer conditions from postings: which documents can meet them, and which conditions must still be checked."""
 
 import math
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from hdc.search.postings.searcher import PostingRows
 from hdc.search.postings.segment import Segment
 
 MOST_COLUMNS = 1 << 12
-"""Columns of numbers, one for each position of sequences in sequences, above which documents are read instead."""
+"""Most columns of numbers, one per position of nested sequences; beyond it, documents are read instead."""
 
 Spots = npt.NDArray[Any]
 
@@ -62,12 +62,12 @@ def narrowed(rows: PostingRows, accept: Filter, layout: Layout, numerals: bool =
 
 
 class _Question:
-    """A condition, asked of segments.
+    """A condition on segments.
 
     Attributes
     ----------
     certain : bool
-        Whether all documents hold the condition that were found so far.
+        Whether all documents found so far meet the condition.
     columns : list of int, or None
         Columns of the numbers at the path; None if there are too many.
     """
@@ -81,7 +81,7 @@ class _Question:
         self.certain = self.columns is not None
 
     def documents(self, segment: Segment) -> Mask:
-        """Return which documents of a segment can hold the condition."""
+        """Return the documents of a segment that can meet the condition."""
         name = self._operator
         if name == "=":
             return self._equal(segment)
@@ -111,12 +111,12 @@ class _Question:
         return self._having(segment, terms[0]) if terms else self._compared(segment, "=", double)
 
     def _having(self, segment: Segment, term: int) -> Mask:
-        """Return which documents have a term at the path."""
+        """Return the documents that have a term at the path."""
         starts, stops = segment.lists(np.array([term], np.uint64), np.array([self._hash], np.uint64))
         return self._marked(segment, [(segment.arrays.postings[starts[0] : stops[0]], 0)])
 
     def _compared(self, segment: Segment, name: str, edge: float) -> Mask:
-        """Return which documents have a number that a comparison holds for, or might: one that no double is."""
+        """Return the documents with a number that meets a comparison, or may: one that a double cannot represent."""
         compare, found = COMPARISONS.get(name, np.equal), []
         self.certain &= not self._numerals
         for start, stop in map(segment.column, self.columns or ()):
@@ -129,7 +129,7 @@ class _Question:
         return self._marked(segment, found)
 
     def _existing(self, segment: Segment, unknown: bool) -> Mask:
-        """Return which documents have a value at the path: a leaf there or beneath; ``unknown`` where that is."""
+        """Return the documents with a value at the path, a leaf there or below; ``unknown`` if postings cannot tell."""
         if not self._path:
             return np.ones(len(segment), bool)
         found = []
@@ -148,9 +148,9 @@ class _Question:
         return self._marked(segment, found)
 
     def _marked(self, segment: Segment, found: Iterable[tuple[Spots, int]]) -> Mask:
-        """Return the documents of spots, where the places of the arrays around them are those of the path.
+        """Return the documents of spots whose array positions match those of the path.
 
-        Each comes with how many arrays more are around a spot than the path has.
+        Each comes with the number of arrays around a spot beyond those of the path.
         """
         mask, arrays = np.zeros(len(segment), bool), segment.arrays
         for spots, deeper in found:
@@ -171,7 +171,7 @@ class _Question:
 
 
 def _at_path(segment: Segment, path: int) -> Spots:
-    """Return the lists of all terms at a path, one after the other."""
+    """Return the lists of all terms at a path, one after another."""
     arrays = segment.arrays
     at = np.flatnonzero(arrays.paths == np.uint64(path))
     starts = arrays.starts[at]
@@ -204,7 +204,7 @@ def columns_at(path: Path, layout: Layout) -> list[int] | None:
 
 
 def _edge(name: str, value: int | float) -> tuple[str, float]:
-    """Return a comparison of doubles that says the same as one with any number."""
+    """Return a comparison with doubles that is equivalent to one with any number."""
     try:
         double = float(value)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""The rows whose vectors are nearest to one: by sign bits, and of the best of these by short floats, if there are."""
+"""Find the rows nearest to a vector: by sign bits, then by the short floats of the best ones if the index has them."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from hdc.search.searcher import Prepared
 from hdc.search.signs import SignQueries
 
 FIRST, FIRST_PER_ROW = 2048, 4
-"""Rows, the best by sign bits, whose short floats are compared: so many, or so many for each that is wanted."""
+"""Fewest rows, and rows per hit, whose short floats are compared after sign bits have ranked them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class Nearest:
 
 
 def _cosines(dots: Floats, scales: Floats) -> Floats:
-    """Return the cosines that dot products with the signs of rows make likely."""
+    """Return the cosines that dot products with the signs of rows estimate."""
     return np.asarray(dots * scales[:, SHRINKAGE] / _or_one(scales[:, LENGTH]), np.float32)
 
 

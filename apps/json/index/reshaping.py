@@ -1,4 +1,4 @@
-"""Indexes of documents put together of others, and cut into shards; vectors are copied, not made again."""
+"""Merge indexes of documents, and split them into shards; vectors are copied, not encoded again."""
 
 import os
 from collections.abc import Sequence
@@ -103,7 +103,7 @@ def split(
 
 
 def _created(folder: Path, like: JSONIndex) -> JSONIndex:
-    """Make an index of no documents that takes those of another one, packed by the same dictionary."""
+    """Create an empty index for documents of another one, packed with the same dictionary."""
     meta = {name: value for name, value in like.store.meta.items() if name not in (OFFSET, ROWS)}
     described: Any = columns(like.encoder.dim, like._meanings.known.vectors)
     store = Store.create(folder, JSONIndex.KIND, described, meta)
@@ -111,9 +111,9 @@ def _created(folder: Path, like: JSONIndex) -> JSONIndex:
 
 
 def _copy(index: JSONIndex, source: PostingRows, positions: Ids, ids: Ids | None, *, packed: bool) -> None:
-    """Copy documents, and what they are found by where they are in the order of their ids.
+    """Copy documents, and their postings if they are in the order of ids.
 
-    Otherwise the documents are taken apart again by the first search.
+    Otherwise the first search takes the documents apart again.
     """
     snapshot, pack = source.snapshot, list if packed else index._meanings.known.texts.packed
     if (positions[1:] < positions[:-1]).any():

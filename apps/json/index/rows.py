@@ -1,4 +1,4 @@
-"""The rows of an index: each document's text, and its vector as sign bits and as short floats."""
+"""Rows of an index: each document's text, and its vector as sign bits and short floats."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ from hdc.errors import ParameterError
 from hdc.search.postings.segment import Occurrences
 
 NORM, LENGTH, SHRINKAGE = range(3)
-"""Columns of ``scales``: what the vector was divided by; its length, about 1; and what turns the dot product with
+"""Columns of ``scales``: the divisor of the vector; its length, about 1; and the factor that turns the dot product with
 its signs into an unbiased estimate of the dot product with itself, ``length**2 / sum(|x|)`` (Gao and Long 2024)."""
 
 
@@ -75,7 +75,7 @@ def joined(batches: Iterable[Rows]) -> Rows:
 Stored: TypeAlias = Literal["packed", "float16"] | None
 
 STORED: tuple[Literal["packed", "float16"], ...] = ("packed", "float16")
-"""What may be stored of vectors: sign bits; short floats too; None stands for nothing."""
+"""What to store of vectors: sign bits, or also short floats; None for nothing."""
 
 
 def columns(dim: int, vectors: Stored) -> dict[str, tuple[str, int]]:
@@ -155,8 +155,8 @@ def key_of(document: Any, path: Path, source: str = "") -> str:
 
 def _text(document: Any, source: str) -> bytes:
     try:
-        return orjson.dumps(document)  # what it takes and JSON has not, such as NaN, is refused when it is taken apart
-    except TypeError:  # also integers of more than 64 bits, and half a surrogate pair
+        return orjson.dumps(document)  # NaN, for example, passes here and is rejected when the document is taken apart
+    except TypeError:  # also integers of more than 64 bits, and lone surrogates
         pass
     try:
         return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
@@ -167,7 +167,7 @@ def _text(document: Any, source: str) -> bytes:
 def _encoded(
     encoder: JSONEncoder, documents: Iterator[Any], vectors: Stored, table: LeafTable
 ) -> Iterator[tuple[Batch, dict[str, npt.NDArray[Any]]]]:
-    """Yield documents in batches, taken apart, and what is stored of their vectors."""
+    """Yield batches of documents, taken apart, and the columns of their vectors."""
     if vectors is None:
         for batch in batches(documents, table):
             yield batch, {}

@@ -1,4 +1,4 @@
-"""ShardedJSONIndex: several indexes of one encoder as one index."""
+"""ShardedJSONIndex: several indexes of one encoder, searched as one."""
 
 import json
 import os
@@ -40,12 +40,12 @@ from hdc.store import JoinedSnapshot, Snapshot, Store
 from hdc.store.state import MOST_ROWS
 
 ROWS = "shard_rows"
-"""Entry of the meta of a shard: rows from which on another one is begun."""
+"""Entry of a shard's meta: the number of rows from which another shard is started."""
 
 SHARD_ROWS = 1 << 20
 
 OWN = {NAME, OFFSET, ROWS}
-"""Entries of the meta that shards of one index need not have in common."""
+"""Entries of the meta that may differ between shards of one index."""
 
 
 class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
@@ -97,7 +97,7 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
     def _begin_with(
         self, shards: Sequence[JSONIndex], offsets: Sequence[int], folder: Path | None = None, rows: int = MOST_ROWS
     ) -> None:
-        """Take open shards that are alike; begin another one in the folder whenever the last one has enough rows."""
+        """Join open shards that are alike; start another one in the folder when the last one has enough rows."""
         self._engines = JoinedPostings([])
         self._join(shards, offsets, read=partial(_plain, held := list[JSONIndex]()))
         held += self.shards
@@ -215,7 +215,7 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
             return self.shards[-1].append(rows, replace=replace) + self.offsets[-1]
 
     def _put(self, rows: Rows, known: list[int | None], snapshot: JoinedSnapshot) -> Ids:
-        """Replace documents where they are, and add the others."""
+        """Replace documents in their shards, and add new ones."""
         last, keys = len(self.shards) - 1, rows.keys or []
         there = np.array([snapshot.starts[-1] if row is None else row for row in known], np.int64)
         owners = np.minimum(last, np.searchsorted(snapshot.starts, there, side="right") - 1)
@@ -242,7 +242,7 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
             self.shards[at]._replace(ids[own] - self.offsets[at], rows.take(own.tolist()))
 
     def _grow_if_full(self) -> None:
-        """Begin another shard if the last one is full, and the index was made to do so."""
+        """Start another shard if the last one is full and the index was created to do so."""
         last = self.shards[-1]
         if last.rows() >= self._rows:
             offset = self.offsets[-1] + last.store.snapshot.state.next_id
@@ -279,7 +279,7 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
 
 
 def _meta_of(store: Store, shared: dict[str, Any], common: str) -> dict[str, Any]:
-    """Return the meta of a store, of which what begins as that of others, megabytes perhaps, is not read again."""
+    """Return the meta of a store; parts that equal those of others, perhaps megabytes, are not parsed again."""
     text = store.snapshot.state.meta
     return {**shared, **json.loads("{" + text[len(common) :])} if text.startswith(common) else store.meta
 
@@ -298,7 +298,7 @@ def _check_settings(shard: JSONIndex, later: Snapshot) -> None:
 def _alike(
     store: Store, meta: dict[str, Any], first: JSONIndex, first_meta: dict[str, Any], place: Path | str
 ) -> JSONIndex:
-    """Return the index of a store that means what the first one does; raises ParameterError if it does not."""
+    """Return the index of a store with the settings of the first one; raises ParameterError if they differ."""
     try:
         _check_alike(first_meta, meta, str(place))
         known = replace(first._meanings.known, meta=store.snapshot.state.meta, texts=Texts.of(meta))
@@ -309,7 +309,7 @@ def _alike(
 
 
 def _made(folder: Path | None, number: int, like: JSONIndex, meta: dict[str, Any]) -> JSONIndex:
-    """Make a shard of no documents, which is there as a whole or not at all."""
+    """Create an empty shard; after an error it does not exist."""
     known = like._meanings.of(like.store.snapshot)
     described = columns(known.encoder.dim, known.vectors)
     if folder is None:
@@ -322,7 +322,7 @@ def _made(folder: Path | None, number: int, like: JSONIndex, meta: dict[str, Any
 
 
 def _check_alike(first: dict[str, Any], other: dict[str, Any], place: str) -> None:
-    """Raise ParameterError if documents of one index mean something else in another."""
+    """Raise ParameterError if the indexes cannot share documents."""
     for name in {*first, *other} - OWN:
         if first.get(name) != other.get(name):
             what = {"encoder": "another encoder", "key": "another key path"}.get(name, f"other {name}")
@@ -332,6 +332,6 @@ def _check_alike(first: dict[str, Any], other: dict[str, Any], place: str) -> No
 
 
 def _plain(shards: list[JSONIndex], at: int, part: Snapshot, documents: list[bytes | None]) -> list[bytes | None]:
-    """Return the documents of a shard unpacked: each has a dictionary of its own."""
+    """Return the documents of a shard unpacked, because each shard has its own dictionary."""
     unpacked = shards[at]._meanings.of(part).texts.unpacked
     return [None if text is None else unpacked(text) for text in documents]

@@ -1,4 +1,4 @@
-"""What stands for a word that no document has at a path: those that are there and differ by a letter or two."""
+"""Replace a word that no document has at a path by existing words that differ in a letter or two."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,19 +11,19 @@ from hdc.kernels import PostingKernels
 from hdc.search.postings.segment import Segment
 
 LEAST = 4
-"""Letters of a word that may be misspelled."""
+"""Fewest letters of a word that may be misspelled."""
 
 LONG = 8
-"""Letters from which on two may differ, where no word is there that differs by one."""
+"""Fewest letters of a word that may differ in two, if no word differs in one."""
 
 LIKENESS = (1.0, 0.8, 0.6)
-"""Part of its weight that a word gets for one at a distance."""
+"""Share of its weight that a word gets for a replacement at a distance."""
 
 ALIKE = 8
-"""Words, the most frequent ones, that stand for one."""
+"""Most words, the most frequent ones, that replace one."""
 
 HELD = 1 << 12
-"""Words whose spelling is remembered."""
+"""Words whose replacements are cached."""
 
 
 class Spelling:
@@ -70,7 +70,7 @@ class Spelling:
         return None
 
     def _documents(self, terms: list[int], where: int) -> list[int]:
-        """Return how often each term is found at a path."""
+        """Return the number of documents with each term at a path."""
         asked = np.array(terms, np.uint64)
         counts = [0] * len(terms)
         for segment in self._segments:
@@ -79,7 +79,7 @@ class Spelling:
         return counts
 
     def _near(self, word: str, most: int) -> dict[int, str]:
-        """Return the words at a distance, wherever they are, by their hashes."""
+        """Return the words at a distance, at any path, by their hashes."""
         if (word, most) in self._around:
             return self._around[word, most]
         near: dict[int, str] = {}

@@ -1,4 +1,4 @@
-"""What documents are found by: leaves at spots, each a few terms or a number."""
+"""Take documents apart for postings: leaves at spots, each with a few terms or a number."""
 
 import math
 from array import array
@@ -44,14 +44,14 @@ class Taker:
 
     def _begin(self, table: LeafTable) -> None:
         self.table = table
-        self._slots = np.empty(0, np.int64)  # of each leaf of the table, -1 if nothing is known of it
+        self._slots = np.empty(0, np.int64)  # of each leaf of the table; -1 if unknown
         self._nodes: dict[Node, tuple[Path, int, float]] = {}
         self._starts, self._terms = array("q", [0]), array("Q")
         self._paths, self._columns = array("Q"), array("Q")
         self._places, self._numbers, self._masses = array("d"), array("d"), array("d")
         self._names: dict[int, str] = {}
         self._words: dict[int, str] = {}
-        self._embedded: dict[int, str] = {}  # texts that a string encoder is given, by the hash of their term
+        self._embedded: dict[int, str] = {}  # texts for a string encoder, by the hash of their term
 
     def take(self, documents: Iterable[Any]) -> Occurrences:
         """Take documents apart, and return what they hold.
@@ -98,7 +98,7 @@ class Taker:
         )
 
     def _known(self, leaves: Ints) -> Ints:
-        """Return where leaves are in the arrays, with those put there that are new."""
+        """Return the places of leaves in the arrays, adding new ones."""
         more = len(self.table) - len(self._slots)
         if more > 0:
             self._slots = np.concatenate([self._slots, np.full(max(more, len(self._slots)), -1)])
@@ -110,7 +110,7 @@ class Taker:
         return self._slots[leaves]
 
     def _add(self, node: Node, value: Any) -> None:
-        """Add what a leaf is found by."""
+        """Add the terms or the number of a leaf."""
         path, place_hash, factor = self._nodes.get(node) or self._node(node)
         parts = self._values.held(path, value)
         for kind, content in parts.terms:
@@ -133,14 +133,14 @@ class Taker:
         self._paths.append(place_hash)
 
     def _vectors(self, terms: Hashes) -> TermVectors:
-        """Return what a string encoder makes of the texts among terms."""
+        """Return a string encoder's vectors of the texts among terms."""
         texts = _among(self._embedded, terms) if self._embedded else {}
         if not texts:
             return NONE
         return TermVectors(np.array(list(texts), np.uint64), self._values.embedded(list(texts.values())))
 
     def _node(self, node: Node) -> tuple[Path, int, float]:
-        """Return the path that the values at a node are compared on, its hash, and what it weighs."""
+        """Return the path that values at a node are compared on, its hash, and its weight."""
         path = scale_path(node.place())
         place_hash, text = path_hash(path)
         self._names[place_hash] = text
@@ -149,7 +149,7 @@ class Taker:
 
 
 def _among(texts: dict[int, str], hashes: Hashes) -> dict[int, str]:
-    """Return the texts of those hashes that have one."""
+    """Return the texts of the hashes that have one."""
     return {number: texts[number] for number in np.unique(hashes).tolist() if number in texts}
 
 

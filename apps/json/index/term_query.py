@@ -1,4 +1,4 @@
-"""A query as what segments of postings are asked: lists with weights, in groups that are items of arrays."""
+"""Compile a query for posting segments: lists with weights, in groups that are items of arrays."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from hdc.kernels import POSTING_GROUP, POSTING_LIST, PostingQuery
 from hdc.search.postings.segment import Segment
 
 WHOLE = 1 << 30
-"""About the weight of a whole query in integers."""
+"""Approximate integer weight of a whole query."""
 
 MODES: dict[Mode, int] = {"bag": 0, "sequence": 1, "soft": 2, "both": 3}
 
@@ -25,7 +25,7 @@ NO_STARTS = np.zeros(1, np.int64)
 
 
 class _Group(NamedTuple):
-    """An item of an array, or the document: see :data:`hdc.kernels.POSTING_GROUP`."""
+    """An item of an array, or the document; see :data:`hdc.kernels.POSTING_GROUP`."""
 
     depth: int
     mode: int
@@ -138,7 +138,7 @@ class TermQuery:
             self._overlap,
             self.asked,
             self.unit,
-            self.unit * (1 - count / WHOLE),  # an equal document has nothing beyond, rounding aside
+            self.unit * (1 - count / WHOLE),  # an equal document has nothing beyond it, up to rounding
         )
 
 

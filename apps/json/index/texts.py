@@ -1,4 +1,4 @@
-"""The texts of documents as an index has them: packed by Zstandard, with a dictionary of what they have in common."""
+"""Texts of documents, compressed by Zstandard with a dictionary of what they have in common."""
 
 import base64
 import threading
@@ -14,15 +14,15 @@ from hdc.errors import FileFormatError
 LEVEL = 3
 
 FEWEST = 128
-"""Documents from which a dictionary is learned, at least."""
+"""Fewest documents to learn a dictionary from."""
 
 DICTIONARY_BYTES = 1 << 15
 
 MOST_BYTES = 1 << 31
-"""A text that says to be longer is damaged."""
+"""Most bytes of a text; a larger stated size means that it is damaged."""
 
 _MAGIC = zstandard.FRAME_HEADER
-"""Begins packed texts, and no JSON."""
+"""First bytes of compressed texts, which no JSON starts with."""
 
 NAME, CODEC = "texts", "zstd"
 
@@ -63,7 +63,7 @@ class Texts:
         said = meta.get(NAME, {})
         try:
             texts = cls(base64.b64decode(said.get("dictionary", ""), validate=True))
-            _ = texts._held  # raises where it is none
+            _ = texts._held  # raises if it is not JSON
             return texts
         except (AttributeError, TypeError, ValueError, zstandard.ZstdError) as error:
             raise FileFormatError(f"the dictionary of the index's texts is none ({error}); build it again") from error

@@ -13,7 +13,7 @@ from hdc.checks import text as checked
 from hdc.errors import ParameterError
 
 Filter: TypeAlias = Callable[[Any], bool]
-"""Says of a document whether it may be found."""
+"""Function that returns whether a document may be found."""
 
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -36,7 +36,7 @@ _CONDITION = re.compile(
 )
 
 _BEYOND = re.compile(r"\\[1-9k]|\(\?(?:P=|<?[=!])")
-"""Backreferences and lookaround, which RE2 does not have."""
+"""Backreferences and lookaround, which RE2 lacks."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _test(name: str, value: Any) -> Callable[[Any], bool]:
 
 
 def _pattern(pattern: Any) -> Callable[[Any], bool]:
-    """Return the search for a regular expression, compiled once."""
+    """Return the search of a regular expression, compiled once."""
     import re2
 
     options = re2.Options()

@@ -1,6 +1,6 @@
-"""Read documents strictly and as a stream: JSON, JSON Lines, one big array, Parquet; errors name their place.
+"""Read documents strictly and as a stream: JSON, JSON Lines, one large array, Parquet. Errors name their place.
 
-``read`` reads files and folders; ``plan`` and ``read_part`` do so in parts, for parallel work and for resuming;
+``read`` reads files and folders; ``plan`` and ``read_part`` read them in parts, for parallel work and to resume;
 ``parse`` and ``parse_bytes`` read one text; ``write_parquet`` writes vectors.
 """
 

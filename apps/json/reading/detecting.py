@@ -1,4 +1,4 @@
-"""Tell JSON Lines from one JSON value by how a text begins."""
+"""Detect from the beginning of a text whether it is JSON Lines or one JSON value."""
 
 import io
 from typing import Literal, TypeAlias
@@ -11,11 +11,11 @@ from hdc.checks import choice
 Format: TypeAlias = Literal["auto", "lines", "json"]
 
 FORMATS: tuple[Format, ...] = ("auto", "lines", "json")
-"""How a text holds documents.
+"""Format of the documents in a text.
 
-``"lines"``: one on each line. ``"json"``: one JSON value, an array of documents or a document. ``"auto"``: lines, if
+``"lines"``: one per line. ``"json"``: one JSON value, an array of documents or a document. ``"auto"``: lines, if
 the file's name ends in ``.jsonl`` or ``.ndjson`` (and ``.gz`` or ``.zst``), or if its first line is a complete value
-and others follow; else one value.
+and others follow; otherwise one value.
 """
 
 _BLANK = b" \t\r\n"
@@ -55,7 +55,7 @@ def detect(stream: io.BufferedReader, name: str, format: Format, limits: Limits)
 
 
 def _judge(head: bytes, ended: bool) -> Format | None:
-    """Return the format that the first bytes show; None if more of them are needed."""
+    """Return the format that the first bytes show; None if more bytes are needed."""
     content = head.lstrip(_BLANK)
     line, newline, rest = content.partition(b"\n")
     if not newline and not ended:
@@ -68,9 +68,9 @@ def _judge(head: bytes, ended: bool) -> Format | None:
 
 
 def _may_go_on(line: bytes) -> bool:
-    """Say whether what is wrong with a first line may be that it is the beginning of a value.
+    """Return whether a first line that is not JSON may be the beginning of a longer value.
 
-    If it is not, then no reading of the file as one value can be right, and the line is a bad one among others.
+    Otherwise the file cannot be one value, and the line is a bad one among others.
     """
     text = line.decode("utf-8", "replace")
     if text[0] == "[":

@@ -1,4 +1,4 @@
-"""Documents inside other documents: the items at a path, the values of an object keyed by id."""
+"""Documents inside other documents: the items at a path, or the values of an object keyed by id."""
 
 import re
 from collections.abc import Iterator
@@ -30,10 +30,10 @@ ItemStep: TypeAlias = Step | Members
 ItemPath: TypeAlias = tuple[ItemStep, ...]
 
 Held: TypeAlias = tuple[tuple[Members, str], ...]
-"""The objects that a document is a value in, and its key in each."""
+"""The objects that contain a document as a value, and its key in each."""
 
 _MEMBERS = re.compile(r"""\['(?:[^'\\]|\\.)*'\]|\["(?:[^"\\]|\\.)*"\]|\{(?P<name>[^{}\s.\[\]"']*)\}""")
-"""Quoted keys, which may hold braces, and braces."""
+"""Quoted keys, which may contain braces, and braces."""
 
 
 def parse_items(text: str | None) -> ItemPath:
@@ -62,7 +62,7 @@ def parse_items(text: str | None) -> ItemPath:
 
 
 def _plain(text: str, part: str, start: int) -> Path:
-    """Read the steps between braces, of which those that follow some begin with a dot or bracket."""
+    """Read the steps between braces; steps after another one start with a dot or bracket."""
     if not part or not start or part[0] == "[":
         return parse_path(part)
     if part[0] != "." or len(part) == 1 or part[1] == "[":

@@ -1,17 +1,17 @@
-"""Limits for what is read: the size of a document, and what a compressed file may unpack to."""
+"""Limits on what is read: the size of a document, and the unpacked size of a compressed file."""
 
 from dataclasses import dataclass
 
 from hdc.checks import integer
 
 FREELY = 1 << 30
-"""Bytes that any packed file may unpack to, however small it is."""
+"""Bytes that any compressed file may unpack to, even a small one."""
 
 KEYS_BYTES = 1 << 30
-"""Most bytes of the keys of one object on the way to the documents; they are kept to find repeated ones."""
+"""Most bytes of the keys of one object on the way to the documents; they are stored to find repeated keys."""
 
 KEY_BYTES = 128
-"""Bytes of a key beside its characters: a str, and its place in a set."""
+"""Bytes of a key besides its characters: a str, and its place in a set."""
 
 
 @dataclass(frozen=True)
@@ -59,4 +59,4 @@ class Limits:
 
 
 LIMITS = Limits()
-"""What holds unless something else is asked for."""
+"""Default limits."""

@@ -1,4 +1,4 @@
-"""Read JSON Lines: one document a line, blank lines left out."""
+"""Read JSON Lines: one document per line; blank lines are skipped."""
 
 import io
 from collections.abc import Iterator

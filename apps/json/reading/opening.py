@@ -1,4 +1,4 @@
-"""Open what documents are read from: files, gzip, zstd, standard input, folders."""
+"""Open sources of documents: files, gzip, zstd, standard input, folders."""
 
 import errno
 import io
@@ -17,16 +17,16 @@ from hdc.apps.json.reading.strict import DocumentError
 from hdc.apps.unpacking import unpacker
 
 STDIN = "-"
-"""The file name that stands for standard input."""
+"""File name for standard input."""
 
 CHUNK = 1 << 20
-"""Bytes asked for at a time."""
+"""Bytes to read per call."""
 
 LINES_SUFFIXES = (".jsonl", ".ndjson")
-"""Files of these names are JSON Lines, whatever their first line looks like."""
+"""Files with these suffixes are JSON Lines, whatever their first line looks like."""
 
 SUFFIXES = (".json", ".geojson", *LINES_SUFFIXES)
-"""Files of these names, packed or not, and of ``.parquet`` are read when a folder is given."""
+"""Suffixes of files to read in a folder, compressed or not, and ``.parquet``."""
 
 PACKED_SUFFIXES = (".gz", ".zst")
 
@@ -75,7 +75,7 @@ def expand(paths: Iterable[str | Path]) -> tuple[list[str | Path], list[Path]]:
 
 
 def _of_url(url: str, skipped: list[Path]) -> list[str]:
-    """Return a URL of a file, or those of the files in its folder that are read."""
+    """Return the URL of a file, or the URLs of the files to read in its folder."""
     try:
         inside = storage.inside(url)
     except OSError as error:
@@ -169,7 +169,7 @@ class _Metered(io.RawIOBase):
 
 
 class _Limited(io.RawIOBase):
-    """What is unpacked, as long as that is not out of proportion to what it is unpacked from."""
+    """Unpacked data, within a limit in proportion to the packed size."""
 
     def __init__(self, unpacker: Any, packed: _Metered, limits: Limits) -> None:
         self._unpacker, self._packed, self._limits = unpacker, packed, limits

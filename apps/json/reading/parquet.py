@@ -1,4 +1,4 @@
-"""Parquet: rows as documents, and vectors to rows."""
+"""Parquet: read rows as documents, and write vectors as rows."""
 
 import io
 import math
@@ -22,10 +22,10 @@ from hdc.errors import DimensionError, DTypeError
 from hdc.files import replacing
 
 ROWS = 1024
-"""Rows that are made documents at a time."""
+"""Rows to read per block."""
 
 ROW_GROUP = 65536
-"""Rows of a row group that is written."""
+"""Rows per row group."""
 
 _MAGIC = b"PAR1"
 

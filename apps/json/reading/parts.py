@@ -1,4 +1,4 @@
-"""Units of work: files, and ranges of lines of large ones, that can be read in parallel and resumed."""
+"""Parts of the input, files or ranges of lines in large files, to read in parallel and to resume."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from hdc.apps.json.reading.strict import DocumentError
 from hdc.checks import instance, integer
 
 PART_BYTES = 64 << 20
-"""Bytes of a part of uncompressed JSON Lines, about."""
+"""Approximate bytes of a part of uncompressed JSON Lines."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _has_plain_lines(path: str | Path, format: Format, limits: Limits) -> bool:
             return False
         try:
             return detect(stream, name_of(path), format, limits)[0] == "lines"
-        except DocumentError:  # an empty file: said when the part is read
+        except DocumentError:  # reading the part reports an empty file
             return False
 
 
@@ -155,7 +155,7 @@ def _ranges(whole: Part, part_bytes: int) -> Iterator[Part]:
 
 
 def _rest_of_line(file: BinaryIO) -> int:
-    """Go to the end of a line, however long it is, and return whether it has an end."""
+    """Skip to the end of a line of any length, and return whether it ends."""
     part = b""
     while not part.endswith(b"\n") and (part := file.readline(CHUNK)):
         pass

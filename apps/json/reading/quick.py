@@ -1,7 +1,7 @@
-"""Parse the texts that a fast parser reads as the strict one does, and leave the others to that.
+"""Parse texts with a fast parser where it agrees with the strict one, and leave other texts to the strict parser.
 
-The fast parser, orjson, has the same grammar. Three things it does otherwise, and a text in which one could be is left:
-it keeps the last of equal keys, it rounds integers beyond 64 bits, and it has its own words for what is wrong.
+The fast parser, orjson, has the same grammar but differs in three ways: it keeps the last of equal keys, it rounds
+integers beyond 64 bits, and it has its own error messages. A text in which one of these could occur is left.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 LONG = b"0" * 19
-"""As many digits as the least integer that is beyond 64 bits has; a digit counts as 0."""
+"""As many digits, mapped to 0, as the least integer beyond 64 bits has."""
 
 _DIGITS = bytes(48 if 48 <= byte < 58 else 32 for byte in range(256))
 
@@ -47,6 +47,6 @@ def read_known(raw: bytes) -> Any:
     if LONG not in raw.translate(_DIGITS):  # an integer that the fast parser would round
         try:
             return orjson.loads(raw)
-        except orjson.JSONDecodeError:  # half a surrogate pair, or many levels
+        except orjson.JSONDecodeError:  # a lone surrogate, or many levels
             pass
     return json.loads(raw)

@@ -1,4 +1,4 @@
-"""Read documents from files: the formats put together, errors raised or skipped."""
+"""Read documents from files of all formats; errors are raised or their records are skipped."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What reading gives: records, counts, and what was rejected."""
+"""Results of reading: records, counts, and rejected records."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from hdc.errors import ParameterError
 OnError: TypeAlias = Literal["raise", "skip"]
 
 REJECT_BYTES = 1 << 20
-"""Bytes of a rejected text that the rejects file keeps."""
+"""Most bytes of a rejected text in the rejects file."""
 
 
 @dataclass(frozen=True, init=False)
@@ -34,7 +34,7 @@ class Record:
     key: str | None = None
 
     def __init__(self, document: Any, source: str, key: str | None = None) -> None:
-        self.__dict__.update(document=document, source=source, key=key)  # in a third of dataclass's time
+        self.__dict__.update(document=document, source=source, key=key)  # in a third of a dataclass's time
 
 
 class Untouched(Record):

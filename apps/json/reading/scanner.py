@@ -1,7 +1,7 @@
-"""Look at a text through a window that moves on: strict values one at a time, with the places of errors.
+"""Scan a text through a moving window: strict values one at a time, with the places of errors.
 
-The window holds one value and at most as much again, so memory is bounded by the largest value that is decoded,
-which is no longer than a document may be.
+The window contains one value and at most as much again. So memory is bounded by the largest value, which is at most as
+long as a document may be.
 """
 
 import codecs
@@ -15,12 +15,12 @@ from hdc.apps.json.reading.strict import SPACE, DocumentError, Fault, decode, no
 from hdc.apps.unpacking import READ_ERRORS
 
 STEP = 1 << 16
-"""Bytes that are read at a time: an error's place is counted in the window, so bad items are slow in a large one."""
+"""Bytes to read per call. Error places are counted in the window, so bad items are slow in a large one."""
 
 RESYNC = 1 << 20
-"""Characters in which the end of a bad value is looked for, where lines do not show it."""
+"""Characters to search for the end of a bad value if lines do not show it."""
 
-_MARGIN = 16  # more than any number, literal or escape can be wrong by because the window ends in it
+_MARGIN = 16  # more than a number, literal or escape can be misjudged by at the window's end
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 _LENIENT = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 _STRUCTURE = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"[ \t\r\n]*(?=[,:\]}])|["\[\]{},]')
@@ -49,7 +49,7 @@ class Scanner:
         self._ended = False
         self._failure: Exception | None = None
         self._line = self._column = 1
-        self._peeked = -1  # where peek() was last: looking there again does not forget the indent
+        self._peeked = -1  # place of the last peek(); another look there keeps the indent
 
     # ------------------------------------------------------------------ the window
 
@@ -72,7 +72,7 @@ class Scanner:
                 if self._failure:
                     raise self._failure
                 piece = self._stream.read1(STEP)
-            except READ_ERRORS as error:  # what was read before it still counts
+            except READ_ERRORS as error:  # earlier characters still count
                 self._failure = error
                 if not pieces:
                     raise
@@ -148,7 +148,7 @@ class Scanner:
 
     @property
     def _held(self) -> int:
-        """Characters in the window that are not done with."""
+        """Number of unread characters in the window."""
         return len(self.text) - self.at
 
     def _is_longer(self, end: int) -> bool:

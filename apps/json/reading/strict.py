@@ -1,11 +1,11 @@
-r"""Parse JSON strictly, and tell the place of every error.
+r"""Parse JSON strictly, and report the place of every error.
 
 Accepted is RFC 8259 JSON in UTF-8. Beyond the grammar:
 
 * a key that occurs twice in one object, ``NaN``, ``Infinity`` and a float beyond the range of a double are
   errors, as is nesting deeper than :data:`MAX_DEPTH` levels;
 * integers have any size up to Python's limit on digits (``sys.get_int_max_str_digits()``, 4300 by default);
-* an escaped lone surrogate (``"\ud800"``) is no character and reads as U+FFFD, the replacement character.
+* an escaped lone surrogate (``"\ud800"``) is not a character and reads as U+FFFD, the replacement character.
 """
 
 import json
@@ -19,7 +19,7 @@ from hdc.checks import integer, wrong
 from hdc.errors import ParameterError
 
 MAX_DEPTH = 256
-"""Levels of arrays and objects that a document may have."""
+"""Most levels of arrays and objects in a document."""
 
 CONTAINER = (dict, list, tuple)
 """Types of objects and arrays."""
@@ -60,7 +60,7 @@ class Fault(Exception):  # noqa: N818 - it never leaves this package: DocumentEr
 
 
 class _RefusedError(ValueError):
-    """Valid for the scanner, refused by us: the place is found by a slower second look."""
+    """Valid for the scanner but rejected here; a slower second pass finds the place."""
 
 
 def parse(text: str, source: str, line: int = 1) -> Any:
@@ -185,7 +185,7 @@ def deeper_than(value: Any, limit: int) -> bool:
 
 
 def _first_refusal(text: str, start: int, outer: int) -> Fault | None:
-    """Return the first thing from ``start`` on that the grammar allows and we do not."""
+    """Return the first thing from ``start`` on that the grammar allows but this parser rejects."""
     open_keys: list[set[str] | None] = []
     for match in _TOKEN.finditer(text, start):
         token, reason = match[0], None

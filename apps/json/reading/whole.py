@@ -1,4 +1,4 @@
-"""Read one big JSON value as a stream: its items, the items at a path in it, or itself."""
+"""Read one large JSON value as a stream: its items, the items at a path in it, or the value itself."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _KINDS = {"[": "an array", "{": "an object", '"': "a string"}
 
 
 class _LostError(Exception):
-    """The place where the next document begins is not known; what is left has been rejected."""
+    """The start of the next document cannot be found; the rest has been rejected."""
 
 
 def read_whole(scanner: Scanner, name: str, items: ItemPath, rejects: Rejects) -> Iterator[Record]:
@@ -69,11 +69,11 @@ class _Whole:
         return value
 
     def _walk(self, steps: ItemPath, place: Place, held: Held) -> Iterator[Record]:
-        """Yield the documents at ``steps`` below the value that comes next, and go beyond that value."""
+        """Yield the documents at ``steps`` below the next value, and move past that value."""
         step, rest = steps[0], steps[1:]
         found = self._scanner.peek()
         if found != ("{" if isinstance(step, str | Members) else "["):
-            self._scanner.value(len(place))  # where it is no JSON at all, that is said instead
+            self._scanner.value(len(place))  # if it is not JSON at all, that error is reported instead
             raise self._fault(mismatch(step, _KINDS.get(found, "a number or constant")), self._scanner.began)
         if isinstance(step, str | Members):
             yield from self._object(step, rest, place, held)
@@ -133,7 +133,7 @@ class _Whole:
         return str(key)
 
     def _member(self, rest: ItemPath, place: Place, held: Held, by_key: bool) -> Iterator[Record]:
-        """Yield the documents in a value that the path asks for, or the value itself at the path's end."""
+        """Yield the documents in a value on the path, or the value itself at the path's end."""
         self._found = True
         if rest:
             yield from self._walk(rest, place, held)
@@ -152,7 +152,7 @@ class _Whole:
             yield found
 
     def _ends(self, closing: str) -> bool:
-        """Go beyond what stands behind a member; say whether the container ends there."""
+        """Move past what follows a member; return whether the container ends there."""
         scanner, resumed = self._scanner, self._resumed
         self._resumed = False
         found = scanner.peek()
@@ -181,7 +181,7 @@ class _Whole:
     # ------------------------------------------------------------------ bad records
 
     def _reject_item(self, fault: Fault, source: str, indent: str | None) -> None:
-        """Reject an item, and go to where the next begins or to what stands behind the bad one."""
+        """Reject an item, and move to the start of the next one or to what follows the bad one."""
         scanner, error = self._scanner, self._scanner.error(fault)
         if not self._rejects.skips:
             raise error

@@ -1,1 +1,1 @@
-"""What a leaf's value is made of: tokens, numbers, strings, and what was learned about them."""
+"""Values of leaves: tokens, numbers, strings, and the statistics learned about them."""

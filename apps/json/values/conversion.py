@@ -1,4 +1,4 @@
-"""Strings that are written-down numbers: ISO 8601 dates and durations, and numerals."""
+"""Convert strings that are written numbers: ISO 8601 dates and durations, and numerals."""
 
 import math
 import re
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hdc.apps.json.values.numbers import Quantities
 
 YEAR = 365.2425
-"""Days; a month is a twelfth of it."""
+"""In days; a month is a twelfth of it."""
 
 _DATE = re.compile(r"[0-9]{4}-(?:[0-9]{2}(?:-[0-9]{2})?|W[0-9]{2}-[0-9])(?:[T ][0-9:.,]{2,16}(?:Z|[+-][0-9:]{2,8})?)?")
 _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
@@ -25,7 +25,7 @@ _NUMERAL = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 MAX_NUMERAL = 400
-"""Characters above which a string is no numeral."""
+"""Most characters of a numeral."""
 
 
 def date_seconds(text: str) -> float | None:

@@ -1,4 +1,4 @@
-"""A user's string encoder: called in batches, once for a string, checked, and projected into the space."""
+"""A user's string encoder: called in batches, once per string; its output is checked and projected into the space."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -12,16 +12,16 @@ from hdc.errors import ParameterError
 Floats: TypeAlias = npt.NDArray[np.float32]
 
 StringEncoder: TypeAlias = Callable[[list[str]], Any]
-"""Takes n strings and returns an (n, e) array of floats."""
+"""Function that takes n strings and returns an (n, e) array of floats."""
 
 BATCH = 1024
-"""Strings that an encoder is given at a time, at most."""
+"""Most strings per call of an encoder."""
 
 CACHE = 1 << 14
-"""Strings whose embeddings are held; at 384 dimensions 25 MB."""
+"""Strings whose embeddings are cached; at 384 dimensions 25 MB."""
 
 MAX_CACHED = 4096
-"""Characters above which a string's embedding is not held."""
+"""Most characters of a string whose embedding is cached."""
 
 
 class Embeddings:
@@ -49,7 +49,7 @@ class Embeddings:
         ParameterError
             If the encoder's output is no ``(n, e)`` array of finite floats.
         """
-        known = self._known  # other threads may add and drop meanwhile
+        known = self._known  # other threads may change it meanwhile
         found = {text: held for text in texts if (held := known.get(text)) is not None}
         new = [text for text in dict.fromkeys(texts) if text not in found]
         for start in range(0, len(new), BATCH):

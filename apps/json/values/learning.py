@@ -1,7 +1,7 @@
-"""Learn a :class:`Profile` from a stream of documents, or from its parts in several processes.
+"""Learn a :class:`Profile` from a stream of documents, or from parts of it in several processes.
 
-Memory does not grow with the stream: tokens are counted by a summary that drops the rare ones
-(:class:`~hdc.apps.json.values.sketches.Counts`), numbers are sampled.
+Memory does not grow with the stream: a summary that drops rare tokens counts the frequent ones
+(:class:`~hdc.apps.json.values.sketches.Counts`), and numbers are sampled.
 """
 
 from array import array
@@ -30,20 +30,20 @@ from hdc.errors import FileFormatError, MismatchError
 from hdc.search.postings.names import runs
 
 MAX_TOKENS = 100_000
-"""Tokens whose frequency a profile keeps, the most frequent ones; the others count as seen once."""
+"""Tokens whose frequency a profile stores, the most frequent ones; others count as seen once."""
 
 MAX_TOKEN_LENGTH = 256
-"""Characters above which a string's frequency is not kept."""
+"""Most characters of a string whose frequency is stored."""
 
 NUMBERS = 256
-"""Numbers of a path that a profile keeps."""
+"""Numbers per path that a profile stores."""
 
 INT64 = 1 << 63
 
 KIND = "json-counts"
 
 STATE = 625
-"""Integers that say where the random numbers of a sample are."""
+"""Integers that store the state of a sample's random numbers."""
 
 
 class ProfileBuilder:
@@ -97,7 +97,7 @@ class ProfileBuilder:
         first, counts = starts[leaves], starts[leaves + 1] - starts[leaves]
         several = max(1, len(contents.names))
         present = distinct(np.repeat(rows, counts) * several + tokens[runs(first, counts)]) % several
-        del starts, tokens  # or the arrays could not grow
+        del starts, tokens  # otherwise the arrays could not grow
         self._count(contents, present)
         numbers = contents.numbers
         if numbers:
@@ -112,7 +112,7 @@ class ProfileBuilder:
         return self
 
     def _count(self, contents: "_Contents", present: npt.NDArray[np.int64]) -> None:
-        """Count tokens as often as they are among those present."""
+        """Count tokens as often as they occur among those present."""
         frequencies = np.bincount(present)
         found = np.flatnonzero(frequencies)
         counts: dict[int, dict[Token, int]] = {}
@@ -215,10 +215,10 @@ class ProfileBuilder:
         return Profile(self.documents, frequencies, scales, numbers, codes)
 
     def _most_frequent(self) -> dict[Path, dict[Token, int]]:
-        """Return the tokens with the highest counts, in this order; equal ones by path and token in writing.
+        """Return the tokens with the highest counts, in this order; ties by the text of path and token.
 
-        The writing of no path begins another's, so paths are sorted by theirs alone. Most tokens of a large collection
-        count little and are not written at all.
+        No path's text is a prefix of another's, so paths are sorted by their text alone. Most tokens of a large
+        collection have low counts and are not formatted at all.
         """
         counts = np.fromiter(chain.from_iterable(counted.values() for _, counted in self._counts.groups()), np.int64)
         least = int(np.partition(counts, -MAX_TOKENS)[-MAX_TOKENS]) if len(counts) > MAX_TOKENS else 0
@@ -232,7 +232,7 @@ class ProfileBuilder:
             ranks.extend(ranked)
             owners.extend([owner] * len(own))
             room -= ranked.count(least)
-            if room <= 0:  # of the least count there are enough
+            if room <= 0:  # there are enough with the least count
                 least, room = least + 1, len(counts)
         found: dict[int, dict[Token, int]] = {}
         for place in np.argsort(-np.array(ranks), kind="stable")[:MAX_TOKENS].tolist():
@@ -241,16 +241,16 @@ class ProfileBuilder:
 
 
 class _Contents:
-    """What the leaves of a table count, each looked into once: tokens, and numbers with their scales.
+    """What the leaves of a table count, computed once per leaf: tokens, and numbers with their scales.
 
     Attributes
     ----------
     table : LeafTable
     names, owners : list of Token, array of int
-        Of each token: what it is, and the number of its path in ``places``.
+        Each token, and the number of its path in ``places``.
     places : list of Path
     starts, tokens : arrays of int
-        Numbers of the tokens of leaf i are ``tokens[starts[i] : starts[i + 1]]``.
+        The tokens of leaf i are ``tokens[starts[i] : starts[i + 1]]``.
     numbers : dict of leaf to (quantity, number)
     """
 
@@ -263,7 +263,7 @@ class _Contents:
         self._nodes: dict[Node, tuple[int, dict[Token, int]]] = {}
 
     def extend(self, leaves: int) -> None:
-        """Look into the leaves up to a number."""
+        """Process the leaves up to a number."""
         nodes, values, found = self.table.nodes, self.table.values, self._nodes
         names, owners, tokens, starts = self.names, self.owners, self.tokens, self.starts
         for leaf in range(len(starts) - 1, leaves):
@@ -284,7 +284,7 @@ class _Contents:
             starts.append(len(tokens))
 
     def _found(self, node: Node) -> tuple[int, dict[Token, int]]:
-        """Return the number of a node's path, array positions left out, and the numbers of its tokens."""
+        """Return the number of a node's path without array positions, and the numbers of its tokens."""
         place = any_position(node.path())
         if place not in self._paths:
             self._paths[place] = len(self.places), {}
@@ -293,7 +293,7 @@ class _Contents:
         return self._paths[place]
 
     def _number(self, value: Any) -> tuple[Quantities, int | float] | None:
-        """Return what a value counts, and its number or the nearest double of one of more than 64 bits."""
+        """Return what a value measures, and its number, or the nearest double of an integer beyond 64 bits."""
         if isinstance(value, str):
             number = convert(value, self._conversions) if self._conversions else None
         else:
@@ -306,7 +306,7 @@ class _Contents:
 def _groups_of(
     meta: Mapping[str, Any], kinds: npt.NDArray[Any], counts: npt.NDArray[Any]
 ) -> Iterator[tuple[Path, dict[Token, int]]]:
-    """Yield paths and the counts of their tokens from what :meth:`ProfileBuilder.to_bytes` wrote."""
+    """Yield paths and the counts of their tokens from the output of :meth:`ProfileBuilder.to_bytes`."""
     names, begin = list(map(meta["kinds"].__getitem__, kinds.tolist())), 0
     numbers = counts.tolist()
     if len(names) != len(numbers) or not {*map(type, names)} <= {str} or (counts < 1).any():
@@ -320,7 +320,7 @@ def _groups_of(
 
 
 def _sample_arrays(samples: Collection[Sample]) -> dict[str, npt.NDArray[Any]]:
-    """Return the numbers of samples as 64 bits each, which of them are floats, and where their random numbers are."""
+    """Return the numbers of samples as 64 bits each, a mask of floats, and the states of their random numbers."""
     numbers = [number for sample in samples for number in sample.values]
     real = np.fromiter((isinstance(number, float) for number in numbers), np.bool_, len(numbers))
     words = np.zeros(len(numbers), np.int64)
@@ -339,7 +339,7 @@ def _numbers_of(words: npt.NDArray[Any], real: npt.NDArray[Any]) -> Iterator[int
 
 
 def _codebook(sample: Sample) -> dict[int | float, int]:
-    """Return some of the numbers seen, spread evenly over their order, and how often each was seen."""
+    """Return some of the numbers seen, evenly spaced in their order, and how often each was seen."""
     counts = sorted(Counter(sample.values).items())
     if len(counts) > NUMBERS:
         counts = [counts[round(i * (len(counts) - 1) / (NUMBERS - 1))] for i in range(NUMBERS)]
@@ -351,7 +351,7 @@ def _texts(tokens: Iterable[Token]) -> list[str]:
 
 
 def _countable(value: Any, has_words: bool) -> list[Token]:
-    """Return the tokens of a value that are counted: none of a number, of a converted string the whole."""
+    """Return the tokens of a value to count: none of a number, the whole of a converted string."""
     if isinstance(value, int | float):
         return []
     if not isinstance(value, str):

@@ -1,6 +1,6 @@
-"""How the numbers of a path spread: a number's place is its quantile among them.
+"""Scales of the numbers of a path: a number's place is its quantile among them.
 
-So years, prices and latitudes are each soft on their own scale.
+So years, prices and latitudes each have their own scale.
 """
 
 import math
@@ -14,13 +14,13 @@ from typing import Self
 from hdc.apps.json.values.numbers import QUANTILE_WIDTHS, decades
 
 NUMBER_SHARE = QUANTILE_WIDTHS[1]
-"""A number is as rare as a token which this share of the documents has: those within the middle scale's width."""
+"""A number is as rare as a token in this share of the documents: those within the width of the middle scale."""
 
 PRIOR = 16
-"""Numbers that the even spread over a path's range counts for: quantiles of few numbers say little."""
+"""Weight of an even spread over a path's range, in numbers; quantiles of few numbers are unreliable."""
 
 KNOTS = 64
-"""Quantiles of a path that are kept."""
+"""Quantiles per path to store."""
 
 LARGEST = sys.float_info.max
 
@@ -82,7 +82,7 @@ def clamped(value: int | float) -> float:
 
 
 def _part(x: float, low: float, high: float) -> float:
-    """Return (x - low) / (high - low), kept finite; halved where a difference overflows, and only there."""
+    """Return (x - low) / (high - low), kept finite; halved only where a difference overflows."""
     half = 0.5 if math.isinf(x - low) or math.isinf(high - low) else 1.0
     part = (half * x - half * low) / (half * high - half * low)
     return max(-LARGEST, min(LARGEST, part))

@@ -16,38 +16,38 @@ from hdc import atoms
 from hdc.apps.json.values.tokens import Tokens
 
 Quantities: TypeAlias = Literal["number", "date", "duration"]
-"""What a number counts; only numbers that count the same share tokens."""
+"""What a number measures; only numbers that measure the same share tokens."""
 
 NUMBER: Quantities = "number"
 
 SMOOTH = "≈"
-"""Opens the kind of a token whose vector is computed from its place."""
+"""Prefix of the kind of a token whose vector is computed from its place."""
 
 WINDOW = "["
-"""Opens the kind of a token that stands for the ``CELLS`` cells of a scale from one on: what a number covers there."""
+"""Prefix of the kind of a token for ``CELLS`` consecutive cells of a scale, those that a number covers."""
 
 EXACT_NUMBER = 0.1
-"""Share of a number's squared weight that only the equal number has; the scales share the rest equally."""
+"""Share of a number's squared weight that only an equal number gets; the scales share the rest equally."""
 
 CELLS = 8
-"""Neighboring cells that a number covers on each scale: the similarity falls to zero in so many steps."""
+"""Neighboring cells that a number covers on each scale; similarity falls to zero in as many steps."""
 
 DECADE_WIDTHS = (1.0, 0.2, 0.04)
-"""Width of each scale in decades of 1 + |x|: where numbers have no known distribution."""
+"""Width of each scale in decades of 1 + |x|, for numbers without a known distribution."""
 
 QUANTILE_WIDTHS = (0.5, 0.1, 0.02)
-"""Width of each scale as a part of the path's distribution."""
+"""Width of each scale as a share of the path's distribution."""
 
 DECADE = 3652.425 * 86_400
-"""Seconds in ten years: the unit of dates that have no known distribution."""
+"""Seconds in ten years: the unit of dates without a known distribution."""
 
 WINDOWS = 128
-"""Windows whose cells are held at a time: at most 8 MiB at dim 2048."""
+"""Windows whose cells are held per block: at most 8 MiB at dim 2048."""
 
 _EXACT_WEIGHT = math.sqrt(EXACT_NUMBER)
 
 ROWS = 256
-"""Places whose phases are held at a time."""
+"""Places whose phases are held per block."""
 
 _INT64 = 1 << 63
 
@@ -117,7 +117,7 @@ def window_vectors(vsa: hdc.VSA, kind: str, firsts: Sequence[int]) -> npt.NDArra
         cells = list(dict.fromkeys(cell for row in rows for cell in range(firsts[row], firsts[row] + CELLS)))
         atoms_of_cells = np.asarray(vsa.symbols([(kind[1:], cell) for cell in cells]), dtype=np.float32)
         place = {cell: number for number, cell in enumerate(cells)}
-        begins = np.array([place[firsts[row]] for row in rows])  # the cells of a window follow each other
+        begins = np.array([place[firsts[row]] for row in rows])  # the cells of a window are consecutive
         sums = atoms_of_cells[begins]
         for step in range(1, CELLS):
             sums += atoms_of_cells[begins + step]
@@ -187,7 +187,7 @@ def decades(value: int | float) -> float:
 
 
 def _exact_number(value: int | float) -> int | float | str:
-    """Return one name for equal numbers; a large integer by its hexadecimal digits, which files can hold."""
+    """Return one name for equal numbers; a large integer by its hexadecimal digits, which files can store."""
     number = int(value) if isinstance(value, float) and value.is_integer() else value
     if isinstance(number, int) and abs(number) >= _INT64:
         return f"{number:#x}"

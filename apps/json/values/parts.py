@@ -1,6 +1,6 @@
-"""What a value is asked for and found by: terms, which documents have or have not, and a number on its scale.
+"""Search parts of a value: terms, which documents have or lack, and a number on its scale.
 
-They say the same as the tokens that its vector is made of, and what search adds to them.
+They correspond to the tokens of the value's vector, and to what search adds to them.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from hdc.apps.json.document.paths import Path, any_position, scale_path, show_pa
 from hdc.apps.json.values.numbers import Quantities
 
 KNOWN = 1 << 12
-"""Paths whose hashes are held."""
+"""Paths whose hashes are cached."""
 
 
 class Number(NamedTuple):
@@ -72,7 +72,7 @@ class Held(NamedTuple):
 
 
 Spell: TypeAlias = Callable[[Path, str], "Spelled | None"]
-"""Returns what stands for a word that no document has at a path."""
+"""Function that returns the replacements of a word that no document has at a path."""
 
 
 class Spelled(NamedTuple):

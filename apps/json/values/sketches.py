@@ -1,7 +1,7 @@
-"""Summaries of a stream in bounded memory: counts of what occurs often, and a uniform sample of numbers.
+"""Summaries of a stream in bounded memory: counts of frequent entries, and a uniform sample of numbers.
 
-Both can be merged, so that parts of a stream are summarized apart, in other processes. Both are deterministic:
-the same stream, cut and merged in the same way, gives the same summary.
+Both can be merged, so other processes can summarize parts of a stream. Both are deterministic: the same stream, cut and
+merged in the same way, gives the same summary.
 """
 
 from collections import Counter
@@ -15,13 +15,13 @@ Group = TypeVar("Group", bound=Hashable)
 Item = TypeVar("Item", bound=Hashable)
 
 KEPT = 1 << 18
-"""Counters that a pruning leaves at most; twice as many are held at most."""
+"""Most counters after a pruning; at most twice as many are held."""
 
 SAMPLE = 4096
-"""Numbers of a group that are kept: a uniform sample."""
+"""Numbers per group to keep: a uniform sample."""
 
 SAMPLED = 1 << 20
-"""Numbers of all groups that are kept: beyond it, groups of which few numbers were seen are dropped."""
+"""Numbers of all groups to keep; beyond it, groups of which few numbers were seen are dropped."""
 
 
 class Counts(Generic[Group, Item]):

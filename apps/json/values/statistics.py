@@ -1,8 +1,8 @@
-"""What ``fit`` learned about a collection: how rare each token is, and how the numbers of each path spread.
+"""Statistics that ``fit`` learns about a collection: the rarity of each token, and the spread of the numbers per path.
 
-A token in every document says little, one in few says much: its weight is ``ln((1 + n) / (1 + df)) + 0.1`` for
-n documents of which df have it on that path (Spärck Jones 1972, smoothed); df is 1 for tokens not seen, and a
-string not seen as a whole is as rare as its rarest word.
+A token in every document carries little information, a token in few documents much. Its weight is
+``ln((1 + n) / (1 + df)) + 0.1`` for n documents of which df have it on that path (Spärck Jones 1972, smoothed). The df
+of an unseen token is 1. A string not seen as a whole is as rare as its rarest word.
 """
 
 import math
@@ -18,11 +18,11 @@ from hdc.apps.json.values.tokens import Token
 from hdc.checks import integer, number
 
 FLOOR = 0.1
-"""Weight of a token that every document has: it still counts when nothing else tells documents apart."""
+"""Weight of a token that every document has: it still counts if nothing else distinguishes documents."""
 
 
 Quantity: TypeAlias = tuple[Path, Quantities]
-"""What has a scale of its own: the numbers of a path that count the same thing; see :data:`Quantities`."""
+"""What has its own scale: the numbers of a path that measure the same thing; see :data:`Quantities`."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Profile:
 
 
 def _counted(counts: Any) -> dict[Token, int]:
-    """Read the frequencies of a path's tokens: nearly all are what they should be, and that is seen at one look."""
+    """Read the frequencies of a path's tokens; nearly all are valid, which one check shows."""
     found: dict[Token, int] = {}
     for kind, content, count in counts:
         if type(kind) is type(content) is str and kind and type(count) is int and count >= 0:

@@ -1,4 +1,4 @@
-"""Strings in parts: the exact value, its words, the n-grams of its words, and what a string encoder makes of it."""
+"""Parts of strings: the exact value, its words, the n-grams of its words, and the vector of a string encoder."""
 
 import re
 from collections import Counter
@@ -11,28 +11,28 @@ from hdc.checks import choice, mapping, number
 from hdc.errors import ParameterError
 
 MAX_WORDS = 1024
-"""Distinct words of a string that count; those beyond are in the exact value alone."""
+"""Most distinct words of a string; further ones count only in the exact value."""
 
 MAX_GRAMS = 1024
-"""Distinct n-grams of a string that count."""
+"""Most distinct n-grams of a string."""
 
 MAX_GRAM_WORD = 64
-"""Characters of a word, from its beginning, whose n-grams count."""
+"""Most characters of a word, from its beginning, with n-grams."""
 
 SHORT = 64
-"""Characters of a text whose tokens are held."""
+"""Most characters of a text whose tokens are cached."""
 
 TEXTS = 1 << 14
-"""Texts whose tokens are held: some 4 MiB, and 40 MiB where all have as many words as there can be."""
+"""Texts whose tokens are cached: some 4 MiB, or 40 MiB if all have the most words."""
 
 GRAMS = (3, 4)
 """Lengths of n-grams."""
 
 LEAST_CODES = 8
-"""Distinct strings of a path from which on codes are told from text."""
+"""Distinct strings of a path from which codes are distinguished from text."""
 
 EXCEPTIONS = 0.1
-"""Part of a path's distinct strings that may be unlike codes, or share words."""
+"""Share of a path's distinct strings that may be unlike codes, or share words."""
 
 _WORD = re.compile(r"[^\W_]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

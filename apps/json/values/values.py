@@ -1,4 +1,4 @@
-"""What a leaf's value becomes: weighted tokens, their vectors, and how much of one value another holds."""
+"""Turn a leaf's value into weighted tokens and their vectors, and measure how much of one value another has."""
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -42,35 +42,35 @@ from hdc.errors import ParameterError
 Numbers: TypeAlias = Literal["grid", "smooth"]
 
 NUMBERS: tuple[Numbers, ...] = ("grid", "smooth")
-"""How numbers are soft: by the cells of grids that they share, or by a smooth kernel."""
+"""How numbers are softened: by the grid cells that they share, or by a smooth kernel."""
 
 BANDWIDTHS = (1e-6, 1e6)
 """Least and greatest bandwidth."""
 
 EXACT_TEXT = 0.1
-"""Share of the squared weight that the text has of a string that was converted to a number."""
+"""Share of the squared weight of the text, for a string converted to a number."""
 
 CONTAINED = 0.9
-"""What a string gets that holds the words of the query's string as they stand there, among others."""
+"""Score of a string that has the words of the query's string in their order, among others."""
 
 ORDER = 0.1
-"""Part of it for words that follow each other as in the query's string."""
+"""Share of the score for words that follow each other as in the query's string."""
 
 SAME_WORDS = 0.05
-"""What a string gets beyond it that holds these words only; equal ones have all."""
+"""Extra score of a string that has only these words; equal strings get the whole."""
 
 EMBEDDED = 1 << 13
-"""Strings that are embedded at a time before documents are compared."""
+"""Strings to embed per block before documents are compared."""
 
 CACHE = 1 << 14
-"""Values of queries and candidates whose tokens are held, paths whose profile is, frequencies whose rarity is."""
+"""Cache sizes: values of queries and candidates with tokens, paths with profiles, frequencies with rarities."""
 
 
 Grid: TypeAlias = Callable[[Quantities, int | float, float, tuple[float, ...]], Tokens]
-"""How the cells of numbers are given: each, or those of a scale as one."""
+"""How the cells of numbers are listed: one by one, or those of a scale as one."""
 
 _COMPUTED = {SMOOTH, WINDOW}
-"""What opens the kinds of tokens that are no atoms, beside ``"encoder"``."""
+"""Prefixes of the kinds of tokens that are not atoms, besides ``"encoder"``."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class Values:
         return (scale_path(path), kind) in self.profile.scales
 
     def _placed(self, path: Path, kind: Quantities, value: int | float) -> tuple[Scale | None, float]:
-        """Return the scale of a path's numbers, if it has one, and where a number lies."""
+        """Return the scale of a path's numbers, if any, and the place of a number."""
         scale = self.profile.scales.get((scale_path(path), kind))
         return scale, unfitted_place(kind, value) if scale is None else scale.position(value)
 
@@ -214,7 +214,7 @@ class Values:
         return tokens
 
     def _place(self, path: Path) -> tuple[Mapping[Token, int], Shares]:
-        """Return the token frequencies at a path and how its strings are divided."""
+        """Return the token frequencies at a path, and how its strings are divided."""
         found = self._places.get(path)
         if found is None:
             place = any_position(path)
@@ -285,7 +285,7 @@ class Values:
         return Number(kind, value, place, share * rarity**2)
 
     def _parts_with_encoder(self, path: Path, text: str) -> Parts:
-        """Return the parts of a string where an encoder likens strings: words count wherever they are."""
+        """Return the parts of a string if an encoder compares strings: words count at any position."""
         squares = {token: weight * weight for token, weight in self._text(path, text).items()}
         whole = sum(squares.values())
         exact, likened = squares.pop(("=", text), 0.0), squares.pop(("encoder", text), 0.0)
@@ -392,7 +392,7 @@ class Values:
         return Sharing(parts.whole, shared)
 
     def _held(self, path: Path, value: Any) -> tuple[set[tuple[str, str]], Number | None]:
-        """Return the terms that a value has, and the number that it is."""
+        """Return the terms of a value, and its number."""
         key = path, value
         found = self._known.get(key)
         if found is None:
@@ -404,7 +404,7 @@ class Values:
         return found
 
     def _closeness(self, path: Path, asked: Number, held: Number) -> float:
-        """Return the part of a number's weight that another one has."""
+        """Return the share of a number's weight that another number gets."""
         if asked.kind != held.kind:
             return 0.0
         equal = EXACT_NUMBER if asked.value == held.value else 0.0
@@ -414,7 +414,7 @@ class Values:
         return equal + (1 - EXACT_NUMBER) * shared_cells(asked.place, held.place, widths)
 
     def _likeness(self, path: Path, asked: str, held: Any) -> float:
-        """Return what a string encoder makes of how like two strings are, 0 … 1."""
+        """Return the similarity of two strings by a string encoder, 0 to 1."""
         if asked == held:
             return 1.0
         if not isinstance(held, str) or not self.is_embedded(path, held):
@@ -453,7 +453,7 @@ def _squares(shares: Shares, rarities: list[float], owners: Collection[list[int]
 
 
 def _first_of(held: Mapping[str, tuple[str, ...]], word: str) -> str:
-    """Return the word that is looked for in the place of one."""
+    """Return the word to look for in place of another."""
     return held[word][0] if word in held else word
 
 
