@@ -152,7 +152,7 @@ def test_a_segment_says_what_documents_hold(several):
     for term in range(5):
         have = {owners[spot] if path % 2 else spot for (own, path), spots in lists.items() if own == term
                 for spot in spots}  # fmt: skip
-        assert segment.anywhere(term).tolist() == sorted(have)
+        assert segment.union(segment.anywhere([term])).tolist() == sorted(have)
     for column in (0, 20, 40, 71, 91, 99):
         begin, end = segment.column(column)
         assert end - begin == len(columns.get(column, []))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hdc.distinct import distinct
 from hdc.search.codes import candidates_of
 from hdc.search.live import positions_of
 from hdc.search.measures import Distances, Floats, Ids, nearest_of
@@ -145,7 +146,7 @@ class Engine:
 def begun(prepared: Prepared, k: int, options: Options, among: npt.ArrayLike | None = None) -> Search:
     """Begin a search of what was prepared; see :meth:`Engine.begin`."""
     snapshot = prepared.snapshot
-    allowed = None if among is None else np.unique(snapshot.positions(among))
+    allowed = None if among is None else distinct(snapshot.positions(among))
     rows = len(snapshot) if allowed is None else len(allowed)
     hits = min(k, rows)
     return Search(prepared, hits, candidates_of(options, hits, rows), options, allowed)

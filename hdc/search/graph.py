@@ -200,7 +200,7 @@ class GraphEstimates:
         return plan
 
     def keep(self, engine: Engine) -> None:
-        """Write lists and graph to their files (:func:`hdc.search.list_files.keep_lists`), unless a build was interrupted."""
+        """Write lists and graph to their files (see :mod:`hdc.search.list_files`), unless a build was interrupted."""
         if self._unfinished:
             return
         keep_lists(engine, self.lists.file)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from hdc.distinct import distinct
 from hdc.errors import FileFormatError
 
 BLOCK = 1 << 17
@@ -133,4 +134,4 @@ def blocks_of(starts: Ints, stops: Ints) -> Ints:
     first, last = starts[there] // BLOCK, (stops[there] - 1) // BLOCK
     touched = [first, last]
     touched += [np.arange(first[i] + 1, last[i]) for i in np.flatnonzero(last - first > 1)]
-    return np.unique(np.concatenate(touched))
+    return distinct(np.concatenate(touched))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hdc.distinct import distinct
 from hdc.errors import FileFormatError
 from hdc.store import entries, layout, log
 from hdc.store.blocks import BLOCK, digest
@@ -75,7 +76,7 @@ def _sense(snapshot: Snapshot) -> Iterator[str]:
             snapshot.files[name].sound = 0
     fresh = replace(snapshot)  # nothing of it is worked out yet
     alive = np.ones(fresh.count, bool) if fresh.alive is None else fresh.alive
-    if len(np.unique(fresh.ids[alive])) != len(fresh):
+    if len(distinct(fresh.ids[alive])) != len(fresh):
         yield f"{fresh.place}: rows share an id"
     keys: set[str] = set()
     starts = range(0, fresh.count if fresh.state.extent(TABLE).length else 0, READ)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hdc import checks
 from hdc.checks import integer
+from hdc.distinct import distinct
 from hdc.errors import (
     ConflictError,
     DimensionError,
@@ -434,7 +435,7 @@ class Store:
         with self._change() as edition:
             snapshot = edition.snapshot
             dying = snapshot.positions(ids)
-            if len(np.unique(dying)) != len(dying):
+            if len(distinct(dying)) != len(dying):
                 raise ParameterError("an id is given twice")
             if documents is None and sources is None:
                 rows, found = self._checked_rows(arrays, len(dying)), snapshot.raw_entries(dying)
@@ -661,7 +662,7 @@ def _text(meta: Mapping[str, Any]) -> str:
 
 def _new_ids(state: State, ids: npt.ArrayLike, count: int) -> Ids:
     given, least = np.asarray(ids), state.next_id
-    if given.shape != (count,) or given.dtype.kind not in "iu" or len(np.unique(given)) != count:
+    if given.shape != (count,) or given.dtype.kind not in "iu" or len(distinct(given)) != count:
         raise ParameterError(f"ids must be {count} different integers, not {given.dtype} of shape {given.shape}")
     if count and not least <= int(given.min()) <= int(given.max()) < MOST_ROWS:
         what = given.min() if int(given.min()) < least else given.max()

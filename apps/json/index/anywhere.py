@@ -218,9 +218,9 @@ class _Look:
         """Return the documents of each segment that have any of them."""
         found = []
         for segment, paths, columns in zip(self._rows.segments, self._paths, self._columns, strict=True):
-            parts = [segment.anywhere(term, paths) for term in terms]
+            parts = segment.anywhere(terms, paths)
             parts += [_with_number(segment, number, columns) for number in numbers]
-            found.append(np.unique(np.concatenate([np.empty(0, np.uint32), *parts])))
+            found.append(segment.union(parts))
         return found
 
 

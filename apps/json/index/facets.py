@@ -23,6 +23,7 @@ from hdc.apps.json.index.narrowing import columns_at
 from hdc.apps.json.values.numbers import NUMBER, Quantities
 from hdc.apps.json.values.parts import column_hash, path_hash, term_hash
 from hdc.apps.json.values.tokens import constant_tokens
+from hdc.distinct import distinct
 from hdc.search.live import Mask, alive, live
 from hdc.search.postings.names import Hashes, Ints, runs
 from hdc.search.postings.searcher import PostingRows
@@ -234,17 +235,17 @@ class Counting:
     def _counted(self, path: str, mask: Mask) -> Facet:
         where = parse_path(path)
         numbers = {kind: self._numbers(where, kind, mask) for kind in QUANTITIES}
-        kinds: dict[str, int] = {kind: len(np.unique(held.rows)) for kind, held in numbers.items() if len(held.rows)}
+        kinds: dict[str, int] = {kind: len(distinct(held.rows)) for kind, held in numbers.items() if len(held.rows)}
         every = [held.rows for held in numbers.values()]
         values = [(_number(value), count) for value, count in _counted(numbers["number"])]
         if not _is_position(where):
             read = [numbers[kind].rows for kind in QUANTITIES if READ_AS[kind] in self._meaning.encoder.convert]
-            terms = self._terms(where, mask, np.unique(np.concatenate([np.empty(0, np.int64), *read])))
+            terms = self._terms(where, mask, distinct(np.concatenate([np.empty(0, np.int64), *read])))
             every.append(terms.rows)
             values += [(plain(value), count) for value, count in terms.counts]
             kinds |= terms.kinds
         values.sort(key=lambda pair: (-pair[1], str(pair[0])))
-        documents = len(np.unique(np.concatenate([np.empty(0, np.int64), *every])))
+        documents = len(distinct(np.concatenate([np.empty(0, np.int64), *every])))
         return Facet(path, documents, kinds, tuple(values), len(values), self._histogram(where, numbers))
 
     def values(self, path: str, prefix: str, mask: Mask | None = None, most: int = 20) -> list[tuple[Any, int]]:
@@ -267,13 +268,13 @@ class Counting:
             lists = self._at(segment, path)
             terms = segment.arrays.terms[lists]
             owners, own = _postings(segment, lists, mask)
-            rows.append(np.unique(own))
+            rows.append(distinct(own))
             left = np.ones(len(own), bool)
             for kind, members in KINDS.items():
                 there = np.isin(terms, members)[owners]
-                kinds[kind] += len(np.unique(own[there]))
+                kinds[kind] += len(distinct(own[there]))
                 left &= ~there
-            kinds["text"] += len(np.setdiff1d(own[left], read))
+            kinds["text"] += len(np.setdiff1d(distinct(own[left]), read, assume_unique=True))
             for term, count in zip(terms.tolist(), np.bincount(owners, minlength=len(lists)).tolist(), strict=True):
                 if count and term in known:
                     counts[term] += count
@@ -331,7 +332,7 @@ class Counting:
         known = self._ranges.get((*path, kind))
         if known is None:
             values = self._numbers(path, kind, np.ones(self._rows.snapshot.count, bool)).values
-            known = self._ranges[(*path, kind)] = np.unique(values[np.isfinite(values)])
+            known = self._ranges[(*path, kind)] = distinct(values[np.isfinite(values)])
         return known
 
 
@@ -381,8 +382,12 @@ KINDS: dict[str, Hashes] = {
 def _counted(numbers: _Numbers) -> list[tuple[float, int]]:
     """Return the most frequent numbers, and the number of rows with each."""
     finite = np.isfinite(numbers.values)
-    pairs = np.unique(np.stack([numbers.values[finite], numbers.rows[finite].astype(np.float64)]), axis=1)
-    values, counts = np.unique(pairs[0], return_counts=True)
+    every, rows = numbers.values[finite], numbers.rows[finite]
+    order = np.lexsort((rows, every))
+    every, rows = every[order], rows[order]
+    new = np.ones(len(every), bool)
+    new[1:] = (every[1:] != every[:-1]) | (rows[1:] != rows[:-1])
+    values, counts = np.unique(every[new], return_counts=True)
     first = np.argsort(-counts, kind="stable")[:CANDIDATES]
     return list(zip(values[first].tolist(), counts[first].tolist(), strict=True))
 

@@ -31,6 +31,7 @@ from hdc.apps.json.index.where import Condition, Conditions, Filter, as_filter
 from hdc.apps.json.values.embedding import StringEncoder
 from hdc.checks import choice, instance, integer, listed
 from hdc.dispatch import posting_kernels
+from hdc.distinct import distinct
 from hdc.errors import DimensionError, FileFormatError, ParameterError
 from hdc.search.engine import Engine
 from hdc.search.index import Index
@@ -520,7 +521,7 @@ class JSONIndex(Index):
         return PostingSearch(rows, self._meanings.of(rows.snapshot), self._documents)
 
     def _allowed(self, search: PostingSearch, among: npt.ArrayLike | None) -> Ids | None:
-        return None if among is None else np.unique(self._positions(search.rows.snapshot, among))
+        return None if among is None else distinct(self._positions(search.rows.snapshot, among))
 
     def interpret(self, query: Any) -> Interpretation:
         """Return a query as :meth:`search` reads it, and notes on paths where no document has a value.

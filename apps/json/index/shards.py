@@ -20,6 +20,7 @@ from hdc.apps.json.index.rows import Rows, Stored, columns
 from hdc.apps.json.index.texts import NAME, Texts
 from hdc.apps.json.values.embedding import StringEncoder
 from hdc.checks import integer
+from hdc.distinct import distinct
 from hdc.errors import ConflictError, ParameterError
 from hdc.search.engine import Engine
 from hdc.search.folders import made_aside, new_folder
@@ -234,7 +235,7 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
             super().update(ids, documents)
 
     def _replace(self, ids: Ids, rows: Rows) -> None:
-        if len(np.unique(ids)) != len(ids):
+        if len(distinct(ids)) != len(ids):
             raise ParameterError("an id is given twice")
         owners = self.store.snapshot.owners(ids)
         for at in np.unique(owners).tolist():

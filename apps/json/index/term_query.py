@@ -11,6 +11,7 @@ from hdc.apps.json.document.structure import ARRAY
 from hdc.apps.json.index.leaf_lists import COLUMN, LeafLists, Place, Places
 from hdc.apps.json.index.likening import Likened
 from hdc.apps.json.values.numbers import CELLS
+from hdc.distinct import distinct
 from hdc.errors import ParameterError
 from hdc.kernels import POSTING_GROUP, POSTING_LIST, PostingQuery
 from hdc.search.postings.segment import Segment
@@ -145,4 +146,4 @@ class TermQuery:
 def _joined(segment: Segment, path: int, terms: Sequence[int]) -> npt.NDArray[np.uint32]:
     """Return the spots of any of several terms."""
     bounds = zip(*segment.lists(np.array(terms, np.uint64), np.full(len(terms), path, np.uint64)), strict=True)
-    return np.unique(np.concatenate([segment.arrays.postings[start:stop] for start, stop in bounds]))
+    return distinct(np.concatenate([segment.arrays.postings[start:stop] for start, stop in bounds]))

@@ -16,7 +16,7 @@ class Measured:
     recall : float
         Mean share of the k exact neighbors found.
     bytes_per_vector : float
-        Bytes per vector that a search reads: its code, what is kept for the exact step, and a graph's records and links.
+        Bytes per vector that a search reads: its code, what the exact step compares, a graph's records and links.
     queries_per_second : float
     build_seconds : float or None
         None if unknown.

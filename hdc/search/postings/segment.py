@@ -1,18 +1,22 @@
 """Segments: the contents of adjacent documents as posting lists; merging segments creates a new one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from hdc.distinct import distinct
 from hdc.kernels import NO_ITEM, PostingSegment
 from hdc.search.postings.names import Hashes, Ints, Names, runs
 from hdc.search.postings.vectors import NONE, TermVectors
 
 Doubles = npt.NDArray[np.float64]
 Marks = npt.NDArray[np.uint32]
+
+MARKED = 8
+"""Documents per posting from which on sorting postings is faster than marking documents."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,15 +125,25 @@ class Segment:
         at = low + int(arrays.paths[low:high].searchsorted(np.uint64(path)))
         return at < high and int(arrays.paths[at]) == path and bool(arrays.starts[at] < arrays.starts[at + 1])
 
-    def anywhere(self, term: int, paths: Hashes | None = None) -> Marks:
-        """Return the documents, ascending, that contain a term at any path, or at one of some paths."""
-        arrays = self.arrays
-        low, high = (int(np.searchsorted(arrays.terms, np.uint64(term), side)) for side in ("left", "right"))
-        found, lists = [], np.arange(low, high)
-        for at in (lists if paths is None else lists[np.isin(arrays.paths[low:high], paths)]).tolist():
-            spots = arrays.postings[arrays.starts[at] : arrays.starts[at + 1]]
-            found.append(arrays.item_document[spots] if int(arrays.paths[at]) & 1 else spots)
-        return np.unique(np.concatenate([np.empty(0, np.uint32), *found]))
+    def anywhere(self, terms: Iterable[int], paths: Hashes | None = None) -> list[Marks]:
+        """Return the documents with any of some terms, list by list: at every path, or at some paths only."""
+        arrays, found = self.arrays, []
+        for term in terms:
+            low, high = (int(np.searchsorted(arrays.terms, np.uint64(term), side)) for side in ("left", "right"))
+            lists = np.arange(low, high)
+            for at in (lists if paths is None else lists[np.isin(arrays.paths[low:high], paths)]).tolist():
+                spots = arrays.postings[arrays.starts[at] : arrays.starts[at + 1]]
+                found.append(arrays.item_document[spots] if int(arrays.paths[at]) & 1 else spots)
+        return found
+
+    def union(self, lists: Sequence[Marks]) -> Marks:
+        """Return the documents that are in any of some lists, ascending."""
+        every = np.concatenate([np.empty(0, np.uint32), *lists])
+        if len(every) * MARKED < len(self):
+            return distinct(every)
+        there = np.zeros(len(self), bool)
+        there[every] = True
+        return np.flatnonzero(there).astype(np.uint32)
 
     def column(self, column: int) -> tuple[int, int]:
         """Return where a column of numbers starts and stops."""
