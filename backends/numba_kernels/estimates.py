@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hdc.backends.numba_kernels.arrays import frozen
 from hdc.backends.numba_kernels.jit import inlined, kernel
+from hdc.backends.numba_kernels.lanes import top_bits
 from hdc.backends.numba_kernels.lists import by_list
 from hdc.backends.numba_kernels.parallel import run, slices
 from hdc.backends.numba_kernels.scan import TILE_WORDS, interleave
@@ -49,17 +50,16 @@ STEP_TIME = 0.25
 
 @kernel
 def write_planes(numbers: Words, words: int, planes: Words, first: int, last: int) -> None:
-    """Write the bits of integers as planes, the heaviest first; eight bytes of integers are a word."""
+    """Write the bits of integers, eight bytes of which make a word, the heaviest plane first."""
+    memory = pointer(numbers)
     for q in range(first, last):
-        for plane in range(ESTIMATE_BITS):
-            shift = np.uint64(ESTIMATE_BITS - 1 - plane)
-            for w in range(words):
-                word = np.uint64(0)
-                for byte in range(8):
-                    ones = numbers[q, 8 * w + byte] >> shift & np.uint64(0x0101010101010101)
-                    # The product moves bit 0 of byte i to bit 56 + i.
-                    word |= (ones * np.uint64(0x0102040810204080) >> np.uint64(56)) << np.uint64(8 * byte)
-                planes[q, plane, w] = word
+        for w in range(words):
+            bits = load(memory, (q * words + w) * LANES)
+            for _ in range(8 - ESTIMATE_BITS):
+                bits = bits + bits
+            for plane in range(ESTIMATE_BITS):
+                planes[q, plane, w] = top_bits(bits)
+                bits = bits + bits
 
 
 @inlined

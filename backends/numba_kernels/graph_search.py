@@ -28,6 +28,9 @@ from hdc.words import WORD_BITS, Words, word_count
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
+FLOAT, INT = np.dtype(np.float32), np.dtype(np.int64)
+"""Types that NumPy need not look up in each call."""
+
 NOTHING = np.empty(0, np.int64)
 PROBED = 4
 """Lists whose entries a walk begins with: the nearest."""
@@ -190,7 +193,7 @@ def _search(
     squares = array_at(model["squares"], model["squares_size"], np.float64)
     first, middle = array_at(model["first"], dim, np.float32), array_at(model["middle"], dim, np.float32)
     index, sign = array_at(model["index"], dim, np.int64), array_at(model["sign"], dim, np.float32)
-    size, wanted = model["transform"], candidates if exact else k
+    size, wanted, effort = model["transform"], candidates if exact else k, min(max(effort, k), len(rows))
     room = max(effort, min(wanted, IN_ORDER))
     most, hands = most_seen(effort, len(rows)), hand_size(room)
     # One allocation is cut into what the steps work in; an array that is seen as two types is two arrays.
@@ -351,11 +354,11 @@ class GraphSearch:
         exact: bool = True,
     ) -> tuple[Floats, Ints]:
         """Find about the k best nodes of each query; see :class:`hdc.kernels.GraphSearch`."""
-        asked = np.ascontiguousarray(queries, np.float32)
+        asked = np.ascontiguousarray(queries, FLOAT)
         if not asked.flags.writeable:
             asked = asked.copy()  # one compiled form
         shape = len(asked), k
-        scores, ids = np.empty(shape, np.float32), np.empty(shape, np.int64)
+        scores, ids = np.empty(shape, FLOAT), np.empty(shape, INT)
         given = {} if read is None and compared is None else _given(read, compared)
         model = with_arrays(self._model, given) if given else self._model
         address = model.ctypes.data if given else self._address
@@ -363,7 +366,6 @@ class GraphSearch:
             seen = self._unseen.pop()
         except IndexError:
             seen = np.zeros(word_count(self._nodes), np.uint64)
-        effort = min(max(effort, k), self._nodes)
         wrong = _search(address, asked, seen, effort, candidates, mapped, exact, scores, ids)
         self._unseen.append(seen)
         if wrong >= 0:

@@ -55,6 +55,22 @@ def not_negative(typing: Any, vector: Any) -> Any:
     return types.int64(VECTOR), generate
 
 
+def _plain_top_bits(vector: Vector) -> Any:
+    return np.packbits(vector.view(np.int8) < 0, bitorder="little").view(np.uint64)[0]
+
+
+@compiled_from(_plain_top_bits)
+def top_bits(typing: Any, vector: Any) -> Any:
+    """Return the uint64 of the highest bit of each of the 64 bytes of a vector."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = ir.VectorType(ir.IntType(8), 8 * LANES)
+        flags = builder.icmp_signed("<", builder.bitcast(args[0], kind), ir.Constant(kind, [0] * 8 * LANES))
+        return builder.bitcast(flags, _I64)
+
+    return types.uint64(VECTOR), generate
+
+
 def _plain_below(a: Vector, b: Vector) -> int:
     return int(np.packbits(a.view(np.int64) < b.view(np.int64), bitorder="little")[0])
 

@@ -42,6 +42,9 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
+FLOAT, INT = np.dtype(np.float32), np.dtype(np.int64)
+"""Types that NumPy need not look up in each call."""
+
 NOTHING = np.empty(0, np.int64)
 NO_CODES, NO_DIRECTIONS = np.empty((0, 1), np.uint64), np.empty((0, 1), np.int8)
 NO_LENGTHS, NO_QUERIES = np.empty(0, np.float32), np.empty((0, 1), np.float32)
@@ -246,11 +249,11 @@ class EstimateSearch:
         if isinstance(queries, AskedOfLists):
             asked, count, probes = NO_QUERIES, len(queries.lists), queries.lists.shape[1]
         else:
-            asked, probes = np.ascontiguousarray(queries, np.float32), min(probes, self._lists)
+            asked, probes = np.ascontiguousarray(queries, FLOAT), min(probes, self._lists)
             if not asked.flags.writeable:
                 asked = asked.copy()  # one compiled form
             count = len(asked)
-        scores, ids = np.empty((count, k), np.float32), np.empty((count, k), np.int64)
+        scores, ids = np.empty((count, k), FLOAT), np.empty((count, k), INT)
         model = with_arrays(self._model, given) if given else self._model
         address = model.ctypes.data if given else self._address
         wrong = _search(address, asked, candidates, probes, scores, ids)
