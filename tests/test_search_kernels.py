@@ -294,6 +294,28 @@ def test_every_operation_on_lanes_means_what_its_plain_twin_says():
     assert pairs.tolist() == [int(topk.score_key(bit)) << topk.ID_BITS | i for i, bit in enumerate(bits)]
 
 
+def test_numbers_are_put_in_order_by_vectors():
+    @numba.njit
+    def put(row, number, out):
+        here, before = simd.load(row, 8), simd.load(row, 7)
+        out[0] = lanes.below(here, simd.splat(number))
+        out[1] = lanes.top_bits(here)
+        simd.store(out, 2, lanes.put_between(before, simd.splat(number), here))
+
+    # As pairs in hand: a vector of what is before all, and a row that ascends.
+    row, out = np.array([-(2**63)] * 8 + [-(2**62), -7, 0, 0, 3, 200, 2**62, 2**63 - 1]), np.zeros(10, dtype=np.int64)
+    for number in (-(2**63), -(2**62) - 1, -7, -1, 0, 4, 2**62 + 1, 2**63 - 1):
+        put(row, number, out)
+        assert out[2:].tolist() == sorted([*row[8:].tolist(), number])[:8]
+        assert out[0] == sum(1 << lane for lane, own in enumerate(row[8:].tolist()) if own < number)
+        same = np.full(8, number)
+        assert lanes._plain_below(row[8:], same) == out[0]
+        np.testing.assert_array_equal(lanes._plain_put_between(row[7:15], same, row[8:]).view(np.int64), out[2:])
+    bits = int(out.view(np.uint64)[1])
+    assert bits == int(lanes._plain_top_bits(row[8:]))
+    assert [bits >> byte & 1 for byte in range(64)] == (row[8:].view(np.int8) < 0).astype(int).tolist()
+
+
 PAIRS = st.lists(
     st.sampled_from([0, 1, -1, 7, 2**62, -(2**62), 2**63 - 1, -(2**63)]) | st.integers(-99, 99), min_size=1
 )
