@@ -22,7 +22,7 @@ from hdc.apps.retrieval import (
     SignBinarizer,
     split,
 )
-from hdc.backends.numba_kernels.graph_search import PROBED
+from hdc.backends.numba_kernels.graph_search import IN_ORDER, PROBED
 from hdc.backends.numba_kernels.walk import WANTED, most_seen
 from hdc.kernels import MOST_LINKS, Compared, GraphPlan, Links
 from hdc.search import graph, graph_build
@@ -111,6 +111,15 @@ def test_walks_go_where_the_oracle_goes(seed, n, effort):
     scores, ids = search(query, k, effort, k, exact=False)
     assert ids[0].tolist() == [i for _, i in expected]
     assert scores[0].tolist() == [-minus for minus, _ in expected]
+    for candidates in (
+        effort + 3,
+        IN_ORDER + effort,
+    ):  # in order at the end of the walk, and chosen from all it has seen
+        read = np.full((1, candidates), -9)
+        search(query, 1, effort, candidates, read)
+        best = sorted((-estimates[node], node) for node in seen)[:candidates]
+        compared = [model.parts[0].rows[node] for _, node in best]
+        assert sorted(read[0].tolist()) == sorted(compared + [-1] * (candidates - len(best)))
 
 
 def test_a_walk_that_sees_too_much_ends():
