@@ -6,11 +6,19 @@ import numpy as np
 import pytest
 
 from hdc.apps.cli import main
-from hdc.apps.retrieval import EmbeddingIndex, FlatOptions, HNSWOptions, IVFOptions, RaBitQBinarizer, tune
+from hdc.apps.retrieval import (
+    EmbeddingIndex,
+    FlatOptions,
+    GraphOptions,
+    HNSWOptions,
+    IVFOptions,
+    RaBitQBinarizer,
+    tune,
+)
 from hdc.apps.retrieval.evaluation.report import Measured
-from hdc.apps.retrieval.tuning import heldout, recipes, tuned
+from hdc.apps.retrieval.tuning import heldout, recipes, trials, tuned
 from hdc.apps.retrieval.tuning.heldout import Setting, least, without
-from hdc.apps.retrieval.tuning.tuned import Trial, _chosen
+from hdc.apps.retrieval.tuning.trials import Growth, Trial, chosen, measured_growth, rivals
 from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
 
 
@@ -70,14 +78,124 @@ def test_the_metric_is_that_of_the_lengths_unless_it_is_named():
     assert asked.index()[0].model.metric == "ip"
 
 
-def test_of_what_is_about_as_fast_the_smallest_is_taken():
-    def trial(rate, size, least):
-        setting = Setting(FlatOptions(), least, least, rate)
-        return Trial(None, None, Measured("", least, size, rate), setting)
+def trial(rate, size, least, kind="flat"):
+    setting = Setting(FlatOptions(), least, least, rate)
+    return Trial(None, None, Measured("", least, size, rate), setting, kind)
 
-    trials = [trial(100, 50, 0.9), trial(81, 30, 0.9), trial(79, 10, 0.9), trial(200, 5, 0.7)]
-    assert _chosen(trials, 0.8) is trials[1]
-    assert _chosen(trials, 0.95) is None
+
+def test_of_what_is_about_as_fast_the_smallest_is_taken():
+    found = [trial(100, 50, 0.9), trial(81, 30, 0.9), trial(79, 10, 0.9), trial(200, 5, 0.7)]
+    assert chosen(found, 0.8) is found[1]
+    assert chosen(found, 0.95) is None
+
+
+def test_rivals_are_the_best_in_lists_and_the_best_graph():
+    lists, graph = [trial(100, 50, 0.9, "ivf"), trial(70, 5, 0.9, "ivf")], trial(90, 700, 0.9, "graph")
+    assert rivals([trial(500, 5, 0.9), *lists, graph], 0.8) == [lists[0], graph]
+    assert rivals([trial(500, 5, 0.9), *lists], 0.8) == []
+    assert rivals([*lists, trial(90, 700, 0.7, "graph")], 0.8) == []
+
+
+def test_speeds_of_all_vectors_follow_the_growth_of_each_kind():
+    growth = Growth(1000, 100_000, {"flat": 1.0, "ivf": 0.5, "graph": 0.25}, 4000)
+    lists, graph = trial(1000, 50, 0.9, "ivf"), trial(400, 300, 0.9, "graph")
+    assert growth.rate(trial(1000, 50, 0.9)) == pytest.approx(10)
+    assert growth.rate(lists) == pytest.approx(100)
+    assert graph.expected(growth).measured.queries_per_second == pytest.approx(400 / 10**0.5)
+    assert chosen([lists, graph], 0.8) is lists
+    assert chosen([one.expected(growth) for one in (lists, graph)], 0.8).kind == "graph"
+    assert "scan 10.0 times, lists 3.2 times, graph 1.8 times" in str(growth)
+    assert "measured on 4,000" in str(growth)
+    assert "(assumed)" in str(Growth(1000, 100_000))
+    assert str(Growth(1000, 1900)) == ""
+
+
+def walked(monkeypatch, rows=3000):
+    """Let few vectors be enough for lists and graphs; return vectors, and queries that are none of them."""
+    monkeypatch.setattr(recipes, "FEW_ROWS", 1000)
+    monkeypatch.setattr(recipes, "ROWS_PER_LIST", 128)
+    return clustered(rows), clustered(500, seed=1)
+
+
+def only(monkeypatch, *names):
+    """Let only recipes be tried whose names begin so."""
+    every = recipes.recipes
+
+    def some(*arguments, **options):
+        return [recipe for recipe in every(*arguments, **options) if recipe.name.startswith(names)]
+
+    monkeypatch.setattr(trials, "recipes", some)
+
+
+def test_a_graph_is_tried_and_made_if_it_is_the_best(monkeypatch, tmp_path):
+    x, queries = walked(monkeypatch)
+    only(monkeypatch, "graph", "RaBitQ, 1 bit")
+    found = tune(x, recall=0.95, metric="cosine")
+    tried = {one.recipe.name: one for one in found.trials}
+    graph, lists = tried["graph, 1 bit, int8"], tried["RaBitQ, 1 bit, int8"]
+    assert (graph.kind, lists.kind) == ("graph", "ivf")
+    assert graph.measured.bytes_per_vector > lists.measured.bytes_per_vector + 32  # records and links
+    assert "graph, 1 bit, int8, effort" in "\n".join(found.table())
+    only(monkeypatch, "graph")
+    index, measured = tune(x, recall=0.95, metric="cosine").index(tmp_path / "index")
+    with index:
+        assert index.kind == "graph"
+        assert index.bytes_per_vector == measured.bytes_per_vector
+        assert recall_of(index, x, queries) > 0.95 - 0.04
+    with EmbeddingIndex.open(tmp_path / "index") as index:
+        assert isinstance(index.defaults, GraphOptions)
+        assert measured.name == f"graph, 1 bit, int8, effort {index.defaults.effort}, candidates " + str(
+            index.defaults.candidates
+        )
+        assert recall_of(index, x, queries) > 0.95 - 0.04
+
+
+def test_a_graph_is_not_tried_of_few_vectors_or_bytes_or_where_it_is_not_wanted(monkeypatch):
+    names = {recipe.name for recipe in recipes.recipes(32, 9999, None, "l2", 0, "numba")}
+    assert not any(name.startswith("graph") for name in names)
+    for backend, graph, there in (("numba", True, 1), ("auto", True, 1), ("numba", False, 0), ("numpy", True, 0)):
+        found = recipes.recipes(32, 10_000, None, "l2", 0, backend, graph=graph)
+        assert sum(recipe.kind == "graph" for recipe in found) == there
+    x, _ = walked(monkeypatch)
+    only(monkeypatch, "graph", "RaBitQ, 1 bit, int8")
+    size = max(one.measured.bytes_per_vector for one in tune(x, recall=0.5, metric="cosine").trials)
+    for most, kinds in ((size, ["ivf"]), (1.2 * size, ["ivf", "graph"])):  # what all vectors may need is left to spare
+        found = tune(x, recall=0.5, metric="cosine", bytes_per_vector=int(most))
+        assert [one.kind for one in found.trials] == kinds
+    assert [one.kind for one in tune(x, recall=0.5, metric="cosine", graph=False).trials] == ["ivf"]
+
+
+def test_lists_and_graph_are_measured_on_a_larger_part(monkeypatch):
+    x, _ = walked(monkeypatch)
+    monkeypatch.setattr(tuned, "SAMPLE", 600)
+    only(monkeypatch, "graph", "RaBitQ, 1 bit, int8")
+    rates, seen = {600: {"ivf": 800.0, "graph": 400.0}, 2400: {"ivf": 200.0, "graph": 800.0 / 2**0.5 / 2}}, []
+
+    def rate(self, index, options):
+        seen.append((len(index), index.kind))
+        return rates[len(index)][index.kind]
+
+    monkeypatch.setattr(heldout.HeldOut, "rate", rate)
+    found = tune(x, recall=0.8, metric="cosine")
+    assert {*seen} == {(600, "ivf"), (600, "graph"), (2400, "ivf"), (2400, "graph")}
+    assert found.growth.part == 2400
+    assert found.growth.powers == {"flat": 1.0, "ivf": pytest.approx(1.0), "graph": pytest.approx(0.25)}
+    assert found.chosen.kind == "graph"  # slower on the sample
+    monkeypatch.setattr(tuned, "SAMPLE", 1500)
+    rates[1500] = rates[2700] = {"ivf": 800.0, "graph": 400.0}
+    found = tune(x, recall=0.8, metric="cosine")  # there are less than twice as many
+    assert (found.growth.part, found.growth.powers, found.chosen.kind) == (None, trials.GROWTH, "ivf")
+
+
+def test_what_does_not_reach_the_recall_on_a_larger_part_is_as_slow_as_a_scan(monkeypatch):
+    x, queries = walked(monkeypatch, 1200)
+    wish = trials.Wish(0.5, None, "cosine", 10, 0, "numba")
+    asked = tuned._answered(queries, x[:600], wish)
+    only(monkeypatch, "RaBitQ, 1 bit, int8", "graph")
+    of = trials.trials(x[:600], asked, wish, 1200)
+    nothing = heldout.HeldOut(asked.queries, np.full_like(asked.truth, -9), None)
+    growth = measured_growth(of, x, nothing, wish, 600, 1200)
+    assert growth.powers == {"flat": 1.0, "ivf": 1.0, "graph": 1.0}
 
 
 def test_queries_that_are_given_are_measured_by():
@@ -100,8 +218,7 @@ def test_stays_within_the_bytes_and_says_so_if_it_cannot():
 
 
 def test_lists_that_only_all_rows_have_count_as_bytes(monkeypatch):
-    for module in (recipes, tuned):
-        monkeypatch.setattr(module, "FEW_ROWS", 1000)
+    monkeypatch.setattr(recipes, "FEW_ROWS", 1000)
     x = clustered(1000)  # of which a part is held out, so that the sample alone would have no lists
     found = tune(x, recall=0.1, bytes_per_vector=16, metric="cosine")
     assert found.trials
@@ -126,6 +243,7 @@ def test_same_data_same_choice_of_codes():
         ({"recall": 1.5}, ParameterError, "recall"),
         ({"metric": "dot"}, ParameterError, "metric"),
         ({"bytes_per_vector": 0}, ParameterError, "bytes_per_vector"),
+        ({"graph": 1}, ParameterError, "graph"),
         ({"queries": np.zeros((19, 8), np.float32)}, ParameterError, "too few"),
         ({"queries": np.zeros((30, 9), np.float32)}, DimensionError, "8"),
         ({"queries": np.full((30, 8), np.nan, np.float32)}, ParameterError, "NaN"),
@@ -187,6 +305,29 @@ def test_options_are_of_the_kind_of_the_index():
         index.set_defaults(HNSWOptions())
 
 
+def test_a_graph_on_the_command_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x, _ = walked(monkeypatch)
+    np.save("x.npy", x)
+    only(monkeypatch, "graph", "RaBitQ, 1 bit, int8")
+    asked = ["embed", "auto", "x.npy", "--recall", "0.9", "-o", "index", "--metric", "cosine"]
+    assert main([*asked, "--plot", "figure.svg"]) == 0
+    out, err = capsys.readouterr()
+    assert "graph, 1 bit, int8, effort" in out
+    assert err == ""
+    assert "graph, 1 bit, int8, effort" in (tmp_path / "figure.svg").read_text()
+    assert main([*asked, "--no-graph"]) == 0
+    assert "effort" not in capsys.readouterr().out
+    with EmbeddingIndex.open("index") as index:
+        assert index.kind == "ivf"
+    only(monkeypatch, "graph")
+    assert main([*asked, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["index"]["kind"] == "graph"
+    with EmbeddingIndex.open("index") as index:
+        assert (index.kind, len(index)) == ("graph", 3000)
+        assert index.defaults.effort < 1000
+
+
 def test_on_the_command_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     x = clustered(1500)
@@ -203,6 +344,8 @@ def test_on_the_command_line(tmp_path, capsys, monkeypatch):
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert all("trial" in line for line in lines[:-1])
     assert lines[-1]["index"]["recall"] > 0.7
+    assert lines[-1]["index"]["kind"] == "flat"
+    assert lines[-1]["index"]["growth"]["rows"] == 1500
     with EmbeddingIndex.open("index") as index:
         assert len(index) == 1500
         assert index.defaults.candidates is not None

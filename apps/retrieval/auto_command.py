@@ -24,7 +24,12 @@ def register(commands: Any) -> None:
     add_keys(parser)
     parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="index to create or replace")
     parser.add_argument("--recall", type=float, default=0.95, help="share of the k nearest to find (0.95)")
-    parser.add_argument("--bytes", type=int, help="most bytes a search may read per vector (any)")
+    parser.add_argument(
+        "--bytes", type=int, help="most bytes a search may read per vector: code, vector kept, links of a graph (any)"
+    )
+    parser.add_argument(
+        "--no-graph", action="store_true", help="try no graph: for vectors that change often, or searches of some"
+    )
     parser.add_argument(
         "--metric", choices=("cosine", "ip", "l2"), help="metric (cosine if all vectors have one length, else l2)"
     )
@@ -54,15 +59,17 @@ def run(arguments: argparse.Namespace) -> int:
         k=arguments.k,
         seed=arguments.seed,
         backend=arguments.backend or verbs.COMPILED,
+        graph=not arguments.no_graph,
     )
     if arguments.plot:
         plots.save([trial.measured for trial in found.trials], arguments.k, arguments.plot)
     _show_trials(found, arguments)
     index, measured = found.index(arguments.output)
     with index:
-        count = verbs.counted_rows(len(index), "vector")
+        count, kind = verbs.counted_rows(len(index), "vector"), index.kind
     if arguments.json:
-        verbs.show([json.dumps({"index": {**asdict(measured), "metric": found.wish.metric}})])
+        more = {"metric": found.wish.metric, "kind": kind, "growth": asdict(found.growth)}
+        verbs.show([json.dumps({"index": {**asdict(measured), **more}})])
         return 0
     rate = f"{measured.queries_per_second:,.0f} queries/s in a batch"
     size = f"{measured.bytes_per_vector:g} bytes per vector"
@@ -81,4 +88,4 @@ def _show_trials(found: "Tuned", arguments: argparse.Namespace) -> None:
     if arguments.json:
         verbs.show([json.dumps({"trial": asdict(trial.measured)}) for trial in found.trials])
     else:
-        verbs.show(found.table())
+        verbs.show([*found.table(), *filter(None, [str(found.growth)])])

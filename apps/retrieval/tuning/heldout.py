@@ -16,7 +16,10 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
 
-MOST_CANDIDATES = 1000
+MOST_CANDIDATES = MOST_EFFORT = 1000
+
+WIDTHS = {"ivf": "probes", "graph": "effort"}
+"""The option of a kind that says how much is looked at."""
 
 TIMED = 0.1
 """Seconds that a batch of queries is repeated for, at least."""
@@ -86,7 +89,7 @@ class Setting:
 
 
 def settings(index: EmbeddingIndex, queries: HeldOut, recall: float) -> list[Setting]:
-    """Measure, for each number of candidates, the fewest probes that reach a recall; or the most there are.
+    """Measure, for each number of candidates, the fewest probes, or least effort, that reach a recall; or the most.
 
     Parameters
     ----------
@@ -109,8 +112,7 @@ def _measured(index: EmbeddingIndex, queries: HeldOut, recall: float) -> Iterato
     """Yield settings of ever more candidates, until more of them neither find more nor are faster."""
     before: Setting | None = None
     for candidates in _candidates(index, queries.k):
-        probes = _fewest(index, queries, candidates, recall)
-        options = _options(index, candidates, probes)
+        options = _options(index, candidates, _least(index, queries, candidates, recall))
         recalls = queries.recalls(index, options)
         yield (now := Setting(options, least(recalls), float(recalls.mean()), queries.rate(index, options)))
         if before is not None and (now.recall <= before.recall if now.least < recall else now.rate < before.rate):
@@ -127,14 +129,14 @@ def _candidates(index: EmbeddingIndex, k: int) -> Sequence[int]:
     return found
 
 
-def _fewest(index: EmbeddingIndex, queries: HeldOut, candidates: int, recall: float) -> int | None:
-    """Return the fewest probes that reach a recall, all lists if none does; None where there are no lists."""
-    lists = index.lists
-    if lists == 1:
+def _least(index: EmbeddingIndex, queries: HeldOut, candidates: int, recall: float) -> int | None:
+    """Return the fewest probes, or least effort, that reach a recall, the most if none does; None where all is read."""
+    if index.kind not in WIDTHS:
         return None
+    most = min(MOST_EFFORT, len(index)) if index.kind == "graph" else index.lists
     low, high = 0, 1
-    while high < lists and least(queries.recalls(index, _options(index, candidates, high))) < recall:
-        low, high = high, min(lists, 2 * high)
+    while high < most and least(queries.recalls(index, _options(index, candidates, high))) < recall:
+        low, high = high, min(most, 2 * high)
     while high - low > max(1, low // 8):
         middle = (low + high) // 2
         if least(queries.recalls(index, _options(index, candidates, middle))) < recall:
@@ -144,6 +146,6 @@ def _fewest(index: EmbeddingIndex, queries: HeldOut, candidates: int, recall: fl
     return high
 
 
-def _options(index: EmbeddingIndex, candidates: int, probes: int | None) -> Options:
-    given: dict[str, Any] = {} if probes is None else {"probes": probes}
+def _options(index: EmbeddingIndex, candidates: int, width: int | None) -> Options:
+    given: dict[str, Any] = {} if width is None else {WIDTHS[index.kind]: width}
     return replace(options_of(index.kind, None, **given), candidates=candidates)

@@ -1,10 +1,12 @@
-"""What can be made of vectors within so many bytes: binarizers, and whether the vectors are kept beside the codes."""
+"""What can be made of vectors within so many bytes: binarizers, what is kept beside the codes, and whether a graph."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from hdc.apps.retrieval.binarizers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer
+from hdc.apps.retrieval.index.binary import Kind
+from hdc.dispatch import backend as find_backend
 from hdc.words import WORD_BITS
 
 FEW_ROWS = 10_000
@@ -12,6 +14,9 @@ FEW_ROWS = 10_000
 
 LISTS_PER_ROOT = 4
 """Lists for each square root of the number of vectors."""
+
+ROWS_PER_LIST = 512
+"""Vectors for each list of a graph, which walks begin in."""
 
 LONGEST_TRAINED = 256
 """Bytes above which codes are not trained: those without training find as much, and are made in seconds."""
@@ -44,6 +49,8 @@ class Recipe:
         That a search may read of a vector, without what a code says beside its components.
     trained : bool
         Whether fitting takes minutes rather than seconds.
+    kind : str or None
+        As ``keep``.
     """
 
     name: str
@@ -51,22 +58,29 @@ class Recipe:
     keep: str | None
     least_bytes: int
     trained: bool = False
+    kind: Kind | None = None
 
 
-def recipes(dim: int, most_bytes: int | None, metric: str, seed: int, backend: str) -> list[Recipe]:
+def recipes(
+    dim: int, rows: int, most_bytes: int | None, metric: str, seed: int, backend: str, *, graph: bool = True
+) -> list[Recipe]:
     """Return what fits into so many bytes a vector: first what is made in seconds, of few bytes, then what is trained.
 
     Parameters
     ----------
-    dim : int
-        Components of the vectors.
+    dim, rows : int
+        Components of the vectors, and how many there are in all.
     most_bytes : int or None
         None: any, and nothing has to be trained.
     metric, seed, backend
         As the binarizers take them.
+    graph : bool
+        Whether a graph is tried, where there are enough vectors for lists and the backend walks graphs.
     """
     common = {"metric": metric, "seed": seed, "backend": backend}
     found = [*_estimated(dim, common), *_scalar(dim, most_bytes, common)]
+    if graph and rows >= FEW_ROWS and find_backend(backend).graphs is not None:
+        found.append(_graph(dim, common))
     if most_bytes is None:
         return found
     return [recipe for recipe in [*found, *_trained(dim, most_bytes, common)] if recipe.least_bytes <= most_bytes]
@@ -75,6 +89,19 @@ def recipes(dim: int, most_bytes: int | None, metric: str, seed: int, backend: s
 def lists_for(rows: int) -> int:
     """Return how many lists suit so many vectors: one for few."""
     return 1 if rows < FEW_ROWS else round(LISTS_PER_ROOT * rows**0.5)
+
+
+def fitted_to(sample: int, rows: int) -> int:
+    """Return how many vectors a recipe is made for, to be tried on a sample: with lists, if all rows will have some."""
+    return max(sample, min(rows, FEW_ROWS))
+
+
+def _graph(dim: int, common: dict[str, Any]) -> Recipe:
+    def make(count: int) -> Binarizer:
+        return RaBitQBinarizer(max(2, round(count / ROWS_PER_LIST)), **common)
+
+    signs = dim // 8  # in the code, and again in the record of a node
+    return Recipe("graph, 1 bit, int8", make, "int8", 2 * signs + dim, kind="graph")
 
 
 def _estimated(dim: int, common: dict[str, Any]) -> list[Recipe]:

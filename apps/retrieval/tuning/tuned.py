@@ -4,7 +4,7 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,21 @@ from hdc.apps.retrieval.files.vectors import Block, Rows, VectorFile
 from hdc.apps.retrieval.index.building import build
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex
 from hdc.apps.retrieval.tuning.heldout import HeldOut, Setting, settings, without
-from hdc.apps.retrieval.tuning.recipes import FEW_ROWS, Recipe, lists_for, recipes
+from hdc.apps.retrieval.tuning.recipes import lists_for
+from hdc.apps.retrieval.tuning.trials import (
+    ADDED,
+    Growth,
+    Trial,
+    Wish,
+    chosen,
+    measured,
+    measured_growth,
+    rivals,
+    trials,
+)
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.apps.retrieval.vectors.space import METRICS
-from hdc.checks import choice, integer, number
+from hdc.checks import choice, flag, integer, number
 from hdc.errors import ParameterError
 from hdc.search.kmeans import PER_LIST
 
@@ -30,6 +41,10 @@ Ids = npt.NDArray[np.int64]
 
 SAMPLE = 50_000
 """Most vectors that recipes are compared on, and that the chosen one learns from (lists: more, if they need it)."""
+
+LARGER = 4
+"""Lists and a graph that both reach the recall are measured again on a part so many times as large as the sample, or at
+least twice as large, to know how much slower each gets."""
 
 QUERIES = 1000
 """Most vectors that are held out as queries, half of them to find options by and half to measure them."""
@@ -43,48 +58,6 @@ FEWEST = 200
 EQUAL_LENGTHS = 0.01
 """Lengths whose standard deviation is less than this share of their mean are taken as equal."""
 
-NEARLY = 0.8
-"""What is so much as fast as the fastest, or more, is as good, and its bytes count."""
-
-ADDED = 16_384
-"""Vectors that are added at a time."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What an index is to do: find a part of the ``k`` nearest by a metric, of at most so many bytes, None for any."""
-
-    recall: float
-    most_bytes: int | None
-    metric: str
-    k: int
-    seed: int
-    backend: str
-
-    def __str__(self) -> str:
-        within = "" if self.most_bytes is None else f" within {self.most_bytes} bytes per vector"
-        return f"{self.recall:g} of the nearest {self.k}{within}"
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One recipe, measured on the sample.
-
-    Attributes
-    ----------
-    recipe : Recipe
-    model : Binarizer
-        Fitted to the sample.
-    measured : Measured
-    setting : Setting
-        The fastest that reaches the recall, or the one that finds most.
-    """
-
-    recipe: Recipe
-    model: Binarizer
-    measured: Measured
-    setting: Setting
-
 
 @dataclass(frozen=True)
 class Tuned:
@@ -97,6 +70,8 @@ class Tuned:
         All that was measured, on a sample; queries a second are those that are expected of all vectors.
     why : str
         How the metric was chosen.
+    growth : Growth
+        What the queries a second of all vectors were reckoned with; its text says what was assumed.
     chosen : Trial or None
         Of those that reach the recall within the bytes, and are about as fast as the fastest, the smallest; None if
         none does.
@@ -104,6 +79,7 @@ class Tuned:
 
     wish: Wish
     trials: list[Trial]
+    growth: Growth
     chosen: Trial | None
     why: str
     _vectors: VectorFile
@@ -142,17 +118,18 @@ class Tuned:
         trial, began = self._trial(), time.monotonic()
         model, recipe = self._fitted(trial), trial.recipe
         if isinstance(self._vectors, Rows):
-            index = EmbeddingIndex.create(path, model, keep=recipe.keep)
+            index = EmbeddingIndex.create(path, model, kind=recipe.kind, keep=recipe.keep)
             total = -(-self._vectors.rows // ADDED)
             for block in tracked(self._vectors.blocks(rows=ADDED), total, unit="blocks"):
                 stop = block.start + len(block.vectors)
                 index.add(block.vectors, None if keys is None else keys[block.start : stop])
+            index.prepare()
         elif path is None or keys is not None:
             raise ParameterError("a file of vectors has its own keys, and is indexed in a folder; give path= alone")
         else:
             with tempfile.TemporaryDirectory() as folder:
                 model.save(folder)
-                build(self._vectors, folder, path, keep=recipe.keep, backend=self.wish.backend)
+                build(self._vectors, folder, path, kind=recipe.kind, keep=recipe.keep, backend=self.wish.backend)
             index = EmbeddingIndex.open(path, writable=True, backend=self.wish.backend)
         return index, self._settled(index, recipe.name, time.monotonic() - began)
 
@@ -179,7 +156,7 @@ class Tuned:
         index.set_defaults(best.options)
         fresh = queries.part(slice(half, None))
         recall, rate = float(fresh.recalls(index, best.options).mean()), fresh.rate(index, best.options)
-        return _measured(name, index, Setting(best.options, best.least, recall, rate), seconds)
+        return measured(name, index, Setting(best.options, best.least, recall, rate), seconds)
 
     def _held_out(self) -> HeldOut:
         """Return the queries and their neighbors among all vectors."""
@@ -203,6 +180,7 @@ def tune(
     k: int = 10,
     seed: int = 0,
     backend: str = "auto",
+    graph: bool = True,
 ) -> Tuned:
     """Measure what can be made of vectors, on a sample, and choose the fastest that finds enough.
 
@@ -213,7 +191,7 @@ def tune(
     recall : float
         Part of the ``k`` nearest that is to be found, from 0 to 1: a standard error less is not enough.
     bytes_per_vector : int, optional
-        Most bytes that a search may read of a vector, codes and what is kept beside them.
+        Most bytes that a search may read of a vector: code, what is kept beside it, and records and links of a graph.
     metric : {"cosine", "ip", "l2"}, optional
         What nearness is. Left out, it is ``cosine`` if the vectors have one length, where all three have the same
         neighbors, and else ``l2``.
@@ -222,6 +200,9 @@ def tune(
     k, seed : int
     backend : str
         As for binarizers.
+    graph : bool
+        Whether a graph is tried: give False if most searches will be among some of the vectors, or if vectors change
+        all the time.
 
     Returns
     -------
@@ -258,18 +239,25 @@ def tune(
     sample = source.keyed_rows(training)[0]
     metric, why = _metric(sample) if metric is None else (choice(metric, "metric", METRICS), "as asked")
     held = source.keyed_rows(own)[0] if asked is None else asked
-    truth = HeldOut(held, exact([Block(0, sample, None)], held, k, metric)[1], None)
-    wish = Wish(recall, most, metric, k, seed, backend)
-    trials = _trials(sample, truth, wish, source.rows)
-    return Tuned(wish, trials, _chosen(trials, recall), why, source, asked)
+    wish = Wish(recall, most, metric, k, seed, backend, flag(graph, "graph"))
+    found = trials(sample, _answered(held, sample, wish), wish, source.rows)
+    growth = _growth(found, source, held, len(sample), wish)
+    found = [trial.expected(growth) for trial in found]
+    return Tuned(wish, found, growth, chosen(found, recall), why, source, asked)
 
 
-def _chosen(trials: list[Trial], recall: float) -> Trial | None:
-    """Return the trial of fewest bytes of those about as fast as the fastest that reaches the recall."""
-    good = [trial for trial in trials if trial.setting.least >= recall]
-    fastest = max((trial.measured.queries_per_second for trial in good), default=0.0)
-    fast = [trial for trial in good if trial.measured.queries_per_second >= NEARLY * fastest]
-    return min(fast, key=lambda trial: trial.measured.bytes_per_vector, default=None)
+def _answered(queries: Floats, rows: Floats, wish: Wish) -> HeldOut:
+    return HeldOut(queries, exact([Block(0, rows, None)], queries, wish.k, wish.metric)[1], None)
+
+
+def _growth(found: list[Trial], source: VectorFile, queries: Floats, sample: int, wish: Wish) -> Growth:
+    """Return how much slower searches get: measured, if lists and a graph compete and there are vectors enough."""
+    numbers = _split(source.rows, LARGER * SAMPLE, wish.seed)[1]
+    of = rivals(found, wish.recall)
+    if not of or len(numbers) < 2 * sample:
+        return Growth(sample, source.rows)
+    part = source.keyed_rows(numbers)[0]
+    return measured_growth(of, part, _answered(queries, part, wish), wish, sample, source.rows)
 
 
 def _metric(sample: Floats) -> tuple[str, str]:
@@ -293,32 +281,3 @@ def _split(rows: int, most: int, seed: int) -> tuple[Ids, Ids]:
     order = np.random.default_rng(seed).permutation(rows)
     held = min(QUERIES, rows // SHARE)
     return np.sort(order[:held]), np.sort(order[held : held + most])
-
-
-def _trials(sample: Floats, queries: HeldOut, wish: Wish, rows: int) -> list[Trial]:
-    """Measure recipes, those that are trained only if no other one reaches what is wished."""
-    found: list[Trial] = []
-    tried = recipes(sample.shape[1], wish.most_bytes, wish.metric, wish.seed, wish.backend)
-    for recipe in tracked(tried, len(tried), unit="recipes"):
-        if recipe.trained and any(trial.setting.least >= wish.recall for trial in found):
-            continue
-        began = time.monotonic()
-        model = recipe.make(max(len(sample), min(rows, FEW_ROWS))).fit(sample)  # with lists if all rows will have them
-        index = EmbeddingIndex.create(None, model, keep=recipe.keep)
-        if wish.most_bytes is not None and index.bytes_per_vector > wish.most_bytes:
-            continue
-        index.add(sample)
-        seconds = time.monotonic() - began
-        best = settings(index, queries, wish.recall)[0]
-        measured = _measured(recipe.name, index, best, seconds)
-        # Of all rows that are scanned, or of longer lists.
-        more = (len(sample) / rows) ** (0.5 if index.lists > 1 else 1)
-        found.append(
-            Trial(recipe, model, replace(measured, queries_per_second=measured.queries_per_second * more), best)
-        )
-    return found
-
-
-def _measured(name: str, index: EmbeddingIndex, setting: Setting, seconds: float) -> Measured:
-    options = ", ".join(f"{name} {value}" for name, value in vars(setting.options).items())
-    return Measured(f"{name}, {options}", setting.recall, index.bytes_per_vector, setting.rate, round(seconds, 1))
