@@ -104,11 +104,7 @@ function App() {
         <button type="button" class="quiet icon" onClick=${toggle} aria-label="Light or dark" title="Light or dark (d)">
           ${shade === "dark" ? "☀" : "☾"}
         </button>
-        <button
-          type="button"
-          class="quiet icon"
-          onClick=${() => setHelp(true)}
-          aria-label="Keyboard"
+        <button type="button" class="quiet icon" onClick=${() => setHelp(true)} aria-label="Keyboard"
           title="Keyboard (?)"
         >
           ?
@@ -163,10 +159,7 @@ function IndexMenu({ indexes, index, go }) {
   return html`<${Menu} label=${html`${name} ▾`} title="Index" class="index">
     ${indexes.map(
       (one) =>
-        html` <button
-          type="button"
-          role="menuitem"
-          aria-current=${one === index ? "true" : undefined}
+        html` <button type="button" role="menuitem" aria-current=${one === index ? "true" : undefined}
           onClick=${() => go({}, { index: one.name, view: "", clear: true })}
         >
           <bdi>${one.name}</bdi> <span class="faint">${count(one.rows)} · ${one.kind}</span>

@@ -92,9 +92,7 @@ function Reason({ reason }) {
     <span class="share">${percent(Math.max(0, reason.share))}</span>
     <span class="path"><bdi>${clip(reason.path, 80)}</bdi></span>
     <span class="values"
-      ><${Marked} value=${reason.query} longest=${120} /> ${" "}<b
-        class="sign"
-        title=${SPOKEN[kind]}
+      ><${Marked} value=${reason.query} longest=${120} /> ${" "}<b class="sign" title=${SPOKEN[kind]}
         aria-label=${SPOKEN[kind]}
         >${SIGNS[kind]}</b
       >${" "}
@@ -108,10 +106,7 @@ export function Card({ hit, titles, place, open, toggle, like, hold, held }) {
   const reasons = hit.reasons ?? [];
   const title = titleOf(hit.document, titles);
   const name = visible(clip(hit.key ?? `#${hit.id}`, 40));
-  return html`<article
-    class="card"
-    tabindex="0"
-    data-card=${place}
+  return html`<article class="card" tabindex="0" data-card=${place}
     aria-label=${`${title}${hit.score === undefined ? "" : `, score ${number(hit.score)}`}`}
   >
     <header>
@@ -121,21 +116,12 @@ export function Card({ hit, titles, place, open, toggle, like, hold, held }) {
       </h3>
       <span class="faint name" title=${hit.source} hidden=${title.includes(name)}><bdi>${name}</bdi></span>
       <span class="acts">
-        <button
-          type="button"
-          class="quiet"
-          onClick=${like}
-          title="More like this (l)"
+        <button type="button" class="quiet" onClick=${like} title="More like this (l)"
           aria-label=${`More like ${title}`}
         >
           like
         </button>
-        <button
-          type="button"
-          class="quiet"
-          onClick=${hold}
-          aria-pressed=${held}
-          title="Hold for comparison (x)"
+        <button type="button" class="quiet" onClick=${hold} aria-pressed=${held} title="Hold for comparison (x)"
           aria-label=${`Compare ${title}`}
         >
           ⇄

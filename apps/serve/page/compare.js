@@ -42,31 +42,17 @@ function Compare({ index, params, go, announce }) {
     if (answer) announce(`Cosine ${answer.cosine.toFixed(2)}`);
   }, [answer]);
   const current = answer && both && answer.a.id === both.a && answer.b.id === both.b ? answer : null;
+  const side = (name, label) =>
+    html`<${Side} ...${{ index, name, label, titles, go }} id=${params[name]} document=${current?.[name].document} />`;
   return html`<div class="page">
     <h1 class="unseen">Compare two documents</h1>
     <div class="sides">
-      <${Side}
-        index=${index}
-        name="a"
-        label="First document"
-        id=${params.a}
-        document=${current?.a.document}
-        titles=${titles}
-        go=${go}
-      />
+      ${side("a", "First document")}
       <div class="middle">
         ${current ? html`<span class="cosine">${current.cosine.toFixed(2)}</span><span class="faint" title="The shares of all fields sum to it">cosine</span>` : ""}
         ${both && html`<button type="button" class="quiet" title="Swap" aria-label="Swap the documents" onClick=${() => go({ a: params.b, b: params.a })}>⇄</button>`}
       </div>
-      <${Side}
-        index=${index}
-        name="b"
-        label="Second document"
-        id=${params.b}
-        document=${current?.b.document}
-        titles=${titles}
-        go=${go}
-      />
+      ${side("b", "Second document")}
     </div>
     ${
       error
@@ -95,15 +81,9 @@ function Side({ index, name, label, id, document, titles, go }) {
   };
   return html`<div class="side">
     ${document !== undefined && html`<h2><bdi>${titleOf(document, titles)}</bdi> <span class="faint">#${id}</span></h2>`}
-    <${Combo}
-      text=${text}
-      label=${label}
-      placeholder=${document === undefined ? "find a document" : "another document"}
-      class="find"
-      data-search=${name === "a" ? "" : undefined}
-      suggest=${suggest}
-      onText=${setText}
-      pick=${pick}
+    <${Combo} text=${text} label=${label}
+      placeholder=${document === undefined ? "find a document" : "another document"} class="find"
+      data-search=${name === "a" ? "" : undefined} suggest=${suggest} onText=${setText} pick=${pick}
       onEnter=${() => /^#?\d+$/.test(text.trim()) && pick({ id: text.trim().replace("#", "") })}
     />
   </div>`;

@@ -31,10 +31,7 @@ export function Editor({ index, params, fields, set, liked }) {
     <div class="forms" role="group" aria-label="Form of the query">
       ${Object.entries(FORMS).map(
         ([name, title]) =>
-          html` <button
-            type="button"
-            class="quiet"
-            aria-pressed=${name === form}
+          html` <button type="button" class="quiet" aria-pressed=${name === form}
             onClick=${() => set({ form: name === "words" ? undefined : name })}
           >
             ${title}
@@ -67,9 +64,7 @@ function Words({ index, params, query, set }) {
     ];
     set({ q: undefined, query: JSON.stringify(valueOf(rest)), like: undefined });
   };
-  return html`<${Combo}
-    text=${params.q ?? ""}
-    label="Search in words"
+  return html`<${Combo} text=${params.q ?? ""} label="Search in words"
     placeholder=${`Search ${plural(index.rows, index.row ?? "document")}`}
     data-search=""
     type="search"
@@ -109,34 +104,14 @@ function Fields({ index, query, params, fields, set }) {
     setFresh(fresh.filter((_, own) => own !== place));
     write([...given, { steps, value: typed(text) }]);
   };
+  const shared = { index, fields, params, set };
   return html`<div class="fields">
-    ${rows.map(
-      (row, place) =>
-        html`<${Row}
-          key=${`g${place}`}
-          index=${index}
-          fields=${fields}
-          row=${row}
-          params=${params}
-          set=${set}
-          change=${(next) => change(place, next.path, next.text, { replace: next.path === row.path })}
-          remove=${() => write(given.filter((_, own) => own !== place))}
-        />`,
-    )}
-    ${fresh.map(
-      (row, place) =>
-        html`<${Row}
-          key=${`f${place}`}
-          index=${index}
-          fields=${fields}
-          row=${row}
-          params=${params}
-          set=${set}
-          isNew
-          change=${(next) => add(place, next)}
-          remove=${() => setFresh(fresh.filter((_, own) => own !== place))}
-        />`,
-    )}
+    ${rows.map((row, place) => html`<${Row} key=${`g${place}`} ...${shared} row=${row}
+      change=${(next) => change(place, next.path, next.text, { replace: next.path === row.path })}
+      remove=${() => write(given.filter((_, own) => own !== place))} />`)}
+    ${fresh.map((row, place) => html`<${Row} key=${`f${place}`} ...${shared} row=${row} isNew
+      change=${(next) => add(place, next)}
+      remove=${() => setFresh(fresh.filter((_, own) => own !== place))} />`)}
     <button type="button" class="quiet" onClick=${() => setFresh([...fresh, { path: "", text: "" }])}>+ field</button>
   </div>`;
 }
@@ -177,16 +152,8 @@ function Row({ index, fields, row, change, remove, params, set, isNew = false })
   const known = fields?.find((field) => field.path === withoutPositions(path));
   const bad = path !== "" && stepsOf(path) === null;
   return html`<div class="field">
-    <${Combo}
-      text=${path}
-      label="Field"
-      placeholder="field"
-      class="path"
-      suggest=${paths}
-      source=${fields}
-      aria-invalid=${bad}
-      data-search=${isNew ? "" : undefined}
-      onText=${setPath}
+    <${Combo} text=${path} label="Field" placeholder="field" class="path" suggest=${paths} source=${fields}
+      aria-invalid=${bad} data-search=${isNew ? "" : undefined} onText=${setPath}
       pick=${(option) => {
         setPath(option.path);
         if (text !== "") send({ path: option.path, text });
@@ -196,8 +163,7 @@ function Row({ index, fields, row, change, remove, params, set, isNew = false })
       onFocusOut=${() => !sent.current && path !== row.path && change({ path, text })}
     />
     <span ref=${value} class="row">
-      <${Combo}
-        text=${text}
+      <${Combo} text=${text}
         label=${`Value of ${path || "the field"}`}
         placeholder="value"
         class="value"
@@ -231,12 +197,7 @@ function Width({ path, center, params, set }) {
   };
   return html`<label class="width"
     >±
-    <input
-      type="number"
-      min="0"
-      step="any"
-      value=${width}
-      onInput=${change}
+    <input type="number" min="0" step="any" value=${width} onInput=${change}
       aria-label=${`Width of ${path}`}
       placeholder="any"
   /></label>`;
@@ -267,16 +228,8 @@ function Json({ query, params, set }) {
     }
   };
   return html`<div class="json">
-    <textarea
-      ref=${box}
-      class="mono"
-      data-search=""
-      aria-label="Query as JSON"
-      aria-invalid=${error !== null}
-      spellcheck=${false}
-      dir="ltr"
-      rows=${Math.min(16, Math.max(3, text.split("\n").length))}
-      value=${text}
+    <textarea ref=${box} class="mono" data-search="" aria-label="Query as JSON" aria-invalid=${error !== null}
+      spellcheck=${false} dir="ltr" rows=${Math.min(16, Math.max(3, text.split("\n").length))} value=${text}
       onInput=${change}
       placeholder='{"name": "Ada"}'
     ></textarea>

@@ -50,14 +50,8 @@ export function Facets({ index, params, fields, set, counted: onCounted }) {
       ${error && html`<p class="warn">${error.message}</p>`}
       ${paths.map(
         (path) =>
-          html`<${Facet}
-            key=${path}
-            path=${path}
-            open=${open.includes(path)}
-            toggle=${() => toggle(path)}
-            facet=${counted.get(path)}
-            where=${where}
-            set=${set}
+          html`<${Facet} key=${path} path=${path} open=${open.includes(path)} toggle=${() => toggle(path)}
+            facet=${counted.get(path)} where=${where} set=${set}
           />`,
       )}
     </div>
@@ -112,11 +106,7 @@ function Values({ facet, where, set }) {
       const isContainer = typeof value === "object" && value !== null;
       const text = isContainer ? null : condition(facet.path, "=", value);
       return html`<li>
-        <button
-          type="button"
-          class="quiet"
-          disabled=${isContainer}
-          aria-pressed=${chosen.includes(text)}
+        <button type="button" class="quiet" disabled=${isContainer} aria-pressed=${chosen.includes(text)}
           onClick=${() => toggle(text)}
         >
           <span class="fill" style=${{ width: `${100 * (documents / most)}%` }} aria-hidden="true"></span>
@@ -157,6 +147,8 @@ function Range({ path, histogram, where, set }) {
     setDrag(null);
     if (kind !== "duration") change(written(edges[low]), written(edges[high + 1]));
   };
+  const bound = (name, next) => html`<input type="number" step="any" value=${chosen[name] ?? ""} placeholder=${name}
+    aria-label=${`${path} ${name}`} onChange=${(event) => change(...next(valueOf(event)), {})} />`;
   const inside = (place) => {
     if (drag) return place >= Math.min(...drag) && place <= Math.max(...drag);
     if (kind !== "number") return true;
@@ -165,8 +157,7 @@ function Range({ path, histogram, where, set }) {
   const most = Math.max(1, ...counts);
   const label = `${path}: ${counts.length} bins from ${said(edges[0])} to ${said(edges.at(-1))}`;
   return html`<div class="range">
-    <svg
-      ref=${chart}
+    <svg ref=${chart}
       viewBox=${`0 0 ${counts.length} 10`}
       preserveAspectRatio="none"
       role="img"
@@ -178,11 +169,7 @@ function Range({ path, histogram, where, set }) {
     >
       ${counts.map(
         (n, place) =>
-          html`<rect
-            x=${place + 0.06}
-            width="0.88"
-            y=${10 - tall(n, most)}
-            height=${tall(n, most)}
+          html`<rect x=${place + 0.06} width="0.88" y=${10 - tall(n, most)} height=${tall(n, most)}
             class=${inside(place) ? "in" : "out"}
           >
             <title>${`${said(edges[place])} – ${said(edges[place + 1])}: ${count(n)}`}</title></rect
@@ -193,22 +180,8 @@ function Range({ path, histogram, where, set }) {
     ${
       kind === "number" &&
       html`<div class="row from-to">
-        <input
-          type="number"
-          step="any"
-          value=${chosen.from ?? ""}
-          placeholder="from"
-          aria-label=${`${path} from`}
-          onChange=${(event) => change(valueOf(event), chosen.to, {})}
-        />
-        <input
-          type="number"
-          step="any"
-          value=${chosen.to ?? ""}
-          placeholder="to"
-          aria-label=${`${path} to`}
-          onChange=${(event) => change(chosen.from, valueOf(event), {})}
-        />
+        ${bound("from", (value) => [value, chosen.to])}
+        ${bound("to", (value) => [chosen.from, value])}
       </div>`
     }
   </div>`;

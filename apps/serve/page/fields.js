@@ -62,18 +62,11 @@ function Fields({ index, params, go, announce }) {
     <div class="row bar-row">
       <h1>${plural(answer.fields.length, "field")} of ${plural(answer.documents, index.row ?? "document")}</h1>
       <span class="grow"></span>
-      <input
-        type="search"
-        data-search=""
-        aria-label="Find a field"
-        placeholder="find a field"
-        value=${params.field ?? ""}
-        spellcheck=${false}
+      <input type="search" data-search="" aria-label="Find a field" placeholder="find a field"
+        value=${params.field ?? ""} spellcheck=${false}
         onInput=${(event) => go({ field: event.currentTarget.value || undefined }, { replace: true })}
       />
-      <select
-        aria-label="Order"
-        value=${order}
+      <select aria-label="Order" value=${order}
         onChange=${(event) => go({ order: event.currentTarget.value === "document" ? undefined : event.currentTarget.value })}
       >
         ${Object.entries(ORDERS).map(([name, title]) => html`<option value=${name}>${title}</option>`)}
@@ -91,8 +84,7 @@ function Fields({ index, params, go, announce }) {
             <th scope="col">Values</th>
             <th scope="col" class="num" title="Different values">Distinct</th>
             <th scope="col" title="What a typical value weighs in a search: rare ones weigh more">Weight</th>
-            <th
-              scope="col"
+            <th scope="col"
               title=${`Values that are read back rightly out of vectors of ${index.dim} numbers, as predicted`}
             >
               Decoded
@@ -102,15 +94,8 @@ function Fields({ index, params, go, announce }) {
         <tbody>
           ${shown.map(
             (field) =>
-              html`<${Line}
-                key=${field.path}
-                field=${field}
-                all=${answer.documents}
-                heaviest=${heaviest}
-                decoded=${decoded}
-                open=${params.open === field.path}
-                go=${go}
-                params=${params}
+              html`<${Line} key=${field.path} field=${field} all=${answer.documents} heaviest=${heaviest}
+                decoded=${decoded} open=${params.open === field.path} go=${go} params=${params}
               />`,
           )}
         </tbody>

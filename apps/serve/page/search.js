@@ -66,15 +66,8 @@ function Search({ index, params, go, announce }) {
           ? html`<${Problem} error=${error} again=${again} />`
           : !answer
             ? html`<${Loading} />`
-            : html` <${Summary}
-                  index=${index}
-                  params=${params}
-                  answer=${answer}
-                  stale=${stale}
-                  fields=${fields}
-                  titles=${titles}
-                  set=${set}
-                  passing=${passing}
+            : html` <${Summary} index=${index} params=${params} answer=${answer} stale=${stale} fields=${fields}
+                  titles=${titles} set=${set} passing=${passing}
                 />
                 ${answer.notes?.map((note) => html`<p class="note">${note}</p>`)}
                 ${
@@ -83,24 +76,16 @@ function Search({ index, params, go, announce }) {
                     : html` <div ref=${list} class=${`cards ${stale ? "stale" : ""}`} aria-busy=${stale}>
                           ${answer.hits.map(
                             (hit, place) =>
-                              html`<${Card}
-                                key=${hit.id}
-                                hit=${hit}
-                                titles=${titles}
-                                place=${place}
-                                open=${open.has(hit.id)}
-                                toggle=${() => toggle(hit.id)}
-                                like=${() => like(hit.id)}
-                                hold=${() => hold(hit.id)}
-                                held=${params.a === String(hit.id)}
+                              html`<${Card} key=${hit.id} hit=${hit} titles=${titles} place=${place}
+                                open=${open.has(hit.id)} toggle=${() => toggle(hit.id)} like=${() => like(hit.id)}
+                                hold=${() => hold(hit.id)} held=${params.a === String(hit.id)}
                               />`,
                           )}
                         </div>
                         ${
                           answer.hits.length >= most &&
                           html`<p class="more">
-                            <button
-                              type="button"
+                            <button type="button"
                               onClick=${() => go({ k: String(most + (most < 50 ? STEP : 50)) }, { replace: true })}
                             >
                               More
