@@ -89,17 +89,43 @@ def place(tab, point):
     )
 
 
-def pixel(tab, point):
-    """Return red, green and blue of the middle of a point, drawn alone, as if it hid what is behind it."""
-    red, green, blue, alpha = tab.page.evaluate(
-        "point => { const map = hdcMap, gl = map.gl; const states = map.states;"
-        " map.setStates(Uint8Array.from(states, (_, i) => i === point ? 2 : 3)); map.draw();"
-        " const [x, y] = map.placeOf(point).map((at) => Math.round(at * map.ratio)); const found = new Uint8Array(4);"
-        " gl.readPixels(x, map.canvas.height - y, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, found);"
-        " map.setStates(states); return [...found]; }",
+PAINTERS = {"0": "Raster", "1": "WebGL"}
+"""What draws points, by what the address says of WebGL."""
+
+SCRIPT = """
+const drawn = async (map) => { while (map.stale || map.done < map.count) await new Promise(requestAnimationFrame); };
+const pixels = (map) => {
+  const { width, height } = map.canvas, gl = map.painter.gl, found = new Uint8Array(4 * width * height);
+  if (!gl) return new Uint8Array(map.painter.pen.getImageData(0, 0, width, height).data);
+  gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, found);
+  return found;
+};
+const over = (map, point) => {
+  const [x, y] = map.placeOf(point).map((at) => Math.round(at * map.ratio));
+  return [...document.querySelector("canvas.over").getContext("2d").getImageData(x, y, 1, 1).data];
+};
+const map = window.hdcMap;
+"""
+"""Of tests: to wait until all points are drawn, and to read the pixels of points and of what lies over one."""
+
+
+def scripted(tab, script, given=None):
+    """Return what a script returns, which has the functions of SCRIPT and ``given``."""
+    tab.expected.add("willReadFrequently")  # of this test's own reading
+    return tab.page.evaluate(f"async (given) => {{ {SCRIPT} {script} }}", given)
+
+
+def alone(tab, point):
+    """Return the pixel of a point, drawn without the others."""
+    return scripted(
+        tab,
+        "const states = map.states; map.setStates(Uint8Array.from(states, (_, i) => i === given ? 0 : 3));"
+        " await drawn(map); const { width, height } = map.canvas; const all = pixels(map);"
+        " const [x, y] = map.placeOf(given).map((at) => Math.floor(at * map.ratio));"
+        " map.setStates(states); const at = 4 * (width * (map.painter.gl ? height - 1 - y : y) + x);"
+        " return [...all.slice(at, at + 4)];",
         point,
     )
-    return tuple(round(255 * part / alpha) for part in (red, green, blue)) if alpha else None
 
 
 def states(tab):
@@ -113,11 +139,14 @@ def test_a_map_is_made_and_drawn(tab):
     shown(tab, "#/things/map", 300)
     tab.page.get_by_text("300 points").wait_for()
     until(tab, "hdcMap.shades.some((shade) => shade > 0)")
-    assert tab.page.evaluate("hdcMap.gl !== null")
+    assert tab.page.evaluate("hdcMap.painter.constructor.name") == "Raster"  # there is no graphics card
     ids = tab.page.request.get(tab.address + "api/things/map/points").body()
     ids = np.frombuffer(ids, "<f8", 300, 2400).astype(int).tolist()
     for kind in KINDS:
-        assert pixel(tab, next(point for point in range(300) if document(ids[point])["kind"] == kind)) == SHADES[kind]
+        point = next(point for point in range(300) if document(ids[point])["kind"] == kind)
+        lit = "map.setStates(Uint8Array.from(map.states, (_, i) => i === given ? 2 : 0)); await drawn(map);"
+        assert scripted(tab, lit + "return over(map, given);", point) == [*SHADES[kind], 255]
+    scripted(tab, "map.setStates(map.states.fill(0));")
     tab.picture("map")
 
 
@@ -243,17 +272,78 @@ def test_all_of_it_by_keyboard(tab):
     tab.page.locator("#map-picked").wait_for()
 
 
-def test_a_map_without_webgl(tab):
-    tab.expected.add("willReadFrequently")  # of this test's own reading
-    shown(tab, "#/things/map?webgl=0&color=kind", 300)
-    assert tab.page.evaluate("hdcMap.gl === null && hdcMap.flat !== null")
+@pytest.mark.parametrize("webgl", PAINTERS)
+def test_every_painter_draws_points_in_their_colors(tab, webgl):
+    shown(tab, f"#/things/map?webgl={webgl}&color=kind", 300)
+    assert tab.page.evaluate("hdcMap.painter.constructor.name") == PAINTERS[webgl]
     until(tab, "hdcMap.shades.some((shade) => shade > 0)")
-    colors = tab.page.evaluate(
-        "[0, 1, 2].map((point) => { const [x, y] = hdcMap.placeOf(point).map((at) => Math.round(at * hdcMap.ratio));"
-        " hdcMap.setStates(Uint8Array.from(hdcMap.states, (_, i) => i === point ? 2 : 3)); hdcMap.draw();"
-        " return [...hdcMap.flat.getImageData(x, y, 1, 1).data]; })"
+    part = 215 / 255
+    ground = tab.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    ground = [int(number) for number in re.findall(r"\d+", ground)]
+    for point, kind in enumerate(KINDS):
+        red, green, blue, alpha = alone(tab, point)
+        if PAINTERS[webgl] == "WebGL":
+            assert alpha == 215
+            found, expected = (red, green, blue), [part * own for own in SHADES[kind]]
+        else:
+            found, expected = (
+                (red, green, blue),
+                [part * own + (1 - part) * below for own, below in zip(SHADES[kind], ground, strict=True)],
+            )
+        assert found == pytest.approx(expected, abs=2)
+
+
+@pytest.mark.parametrize("webgl", PAINTERS)
+def test_fewer_points_are_drawn_while_the_map_moves_and_all_when_it_rests(tab, webgl):
+    shown(tab, f"#/things/map?webgl={webgl}", 300)
+    until(tab, "hdcMap.shades.some((shade) => shade > 0)")  # after which nothing else sets colors
+    found = scripted(
+        tab,
+        "map.painter.pace = () => 1; map.budget = 5000; const random = (i) => Math.sin(i * 12.9898) * 43758.5453 % 1;"
+        " map.setPoints(Float32Array.from({ length: 40000 }, (_, i) => random(i) + random(i + 7)));"
+        " map.setShades(new Uint8Array(20000), () => [9, 90, 200, 255]);"
+        " const states = new Uint8Array(20000); states[19999] = 2; map.setStates(states); await drawn(map);"
+        " const whole = pixels(map), before = [...map.center];"
+        " const same = (all) => all.every((x, i) => x === whole[i]);"
+        " map.painter.paint(map, 0, 20000); const atOnce = same(pixels(map)); const moving = [];"
+        " for (let frame = 1; frame < 5; frame++) { map.look([before[0] + frame / 50, before[1]], map.zoom * 1.1);"
+        "   await new Promise(requestAnimationFrame); moving.push(map.done); }"
+        " map.look(before, 1); map.draw(); const fewer = pixels(map), lit = over(map, 19999), done = map.done;"
+        " await drawn(map); const count = (all) => all.filter((x, i) => i % 4 === 0 && x !== all[0]).length;"
+        " const blocks = new Array(8).fill(0), each = new Set(map.order).size;"
+        " map.order.slice(0, 5000).forEach((point) => blocks[point / 2500 | 0]++);"
+        " const rests = same(pixels(map)), counted = { fewer: count(fewer), whole: count(whole) };"
+        " return { atOnce, moving, done, lit, rests, blocks, each, ...counted };",
     )
-    assert [tuple(color[:3]) for color in colors] == [SHADES[kind] for kind in KINDS]
+    assert found["atOnce"]
+    assert found["moving"] == [5000] * 4
+    assert found["done"] == 5000
+    assert found["lit"] == [9, 90, 200, 255]
+    assert 0 < found["fewer"] < 0.6 * found["whole"]
+    assert found["rests"]
+    assert found["each"] == 20_000
+    assert all(550 < number < 700 for number in found["blocks"])
+
+
+def test_a_map_that_is_dragged_is_whole_again(tab):
+    shown(tab, "#/things/map", 300)
+    until(tab, "hdcMap.shades.some((shade) => shade > 0)")
+    scripted(
+        tab,
+        "map.setPoints(Float32Array.from({ length: 40000 }, (_, i) => (i * 0.618) % 1)); map.painter.pace = () => 1;"
+        " map.budget = 5000; await drawn(map); window.seen = []; const own = map.changed;"
+        " map.changed = () => { own(); seen.push(map.done); };",
+    )
+    x, y = place(tab, 5)
+    tab.page.mouse.move(x, y)
+    tab.page.mouse.down()
+    for step in range(1, 6):
+        tab.page.mouse.move(x + 9 * step, y)
+        until(tab, "seen.includes(5000)")
+    tab.page.mouse.up()
+    until(tab, "hdcMap.done === 20000")
+    assert set(tab.page.evaluate("seen")) <= {5000, 10000, 15000, 20000}
+    assert place(tab, 5) == pytest.approx([x + 45, y], abs=0.01)
 
 
 def test_maps_of_vectors_and_codes_and_of_nothing(tab):
@@ -287,27 +377,29 @@ def test_pictures_of_maps(chromium, address, width, height, scheme, name):
 
 
 @pytest.mark.slow
-def test_frames_of_a_hundred_thousand_points(tab, capsys):
+@pytest.mark.parametrize("webgl", PAINTERS)
+def test_frames_of_a_hundred_thousand_points(tab, webgl, capsys):
     """Report how long frames take while a map is moved; how long they may take depends on the machine."""
-    shown(tab, "#/things/map", 300)
-    times = tab.page.evaluate(
-        "async () => { const map = hdcMap; const random = (i) => Math.sin(i * 12.9898) * 43758.5453 % 1;"
+    shown(tab, f"#/things/map?webgl={webgl}", 300)
+    found = scripted(
+        tab,
+        "const random = (i) => Math.sin(i * 12.9898) * 43758.5453 % 1;"
         " map.setPoints(Float32Array.from({ length: 200000 }, (_, i) => random(i) + random(i + 7)));"
         " map.setShades(Uint8Array.from({ length: 100000 }, (_, i) => i % 8), (byte) => [byte * 30, 90, 200, 150]);"
-        " const times = []; let before = 0;"
-        " for (let frame = 0; frame < 60; frame++) {"
-        "   map.zoomAt(300, 300, 1.01);"
-        "   const now = await new Promise(requestAnimationFrame); map.draw(); map.gl.finish();"
-        "   if (frame > 5) times.push(now - before); before = now; }"
+        " await drawn(map); const times = [], parts = []; let before = 0;"
+        " for (let frame = 0; frame < 60; frame++) { map.zoomAt(300, 300, 1.01);"
+        "   const now = await new Promise(requestAnimationFrame); if (frame > 5) times.push(now - before);"
+        "   parts.push(map.done); before = now; }"
         " const began = performance.now(); for (let i = 0; i < 1000; i++) map.nearest(i % 900, i % 700);"
-        " const pick = (performance.now() - began) / 1000;"
-        " return { times, script: map.frames.milliseconds / map.frames.drawn, pick }; }"
+        " const pick = (performance.now() - began) / 1000; await drawn(map);"
+        " return { times, parts, script: map.frames.milliseconds / map.frames.drawn, pick };",
     )
-    assert len(times["times"]) == 54
+    assert len(found["times"]) == 54
     with capsys.disabled():
         print(
-            f"\n100,000 points: {statistics.median(times['times']):.1f} ms between frames (median of 54), "
-            f"{times['script']:.2f} ms of script per frame, {1000 * times['pick']:.0f} us to find the nearest point"
+            f"\n100,000 points, {PAINTERS[webgl]}: {statistics.median(found['times']):.1f} ms between frames, "
+            f"{statistics.median(found['parts']):,.0f} points drawn, {found['script']:.2f} ms of script per frame, "
+            f"{1000 * found['pick']:.0f} us to find the nearest point"
         )
 
 

@@ -108,7 +108,7 @@ function Shown({ index, params, go, announce, theme, method, status, points, sta
 
   // ---- the canvas
   useEffect(() => {
-    const drawn = new Scatter(canvas.current, { webgl: params.webgl !== "0" });
+    const drawn = new Scatter(canvas.current, params.webgl && params.webgl !== "0");
     scatter.current = drawn;
     window.hdcMap = drawn; // for measurements by hand: hdcMap.frames
     drawn.changed = () => overlay(over.current, drawn, latest.current);
@@ -257,7 +257,7 @@ function statesOf({ points, colors, alone, region, hits, picked, pick }) {
   return states;
 }
 
-/** Draw what lies over the points: the line of a selection, the selected region, the picked point and its neighbors. */
+/** Draw what lies over the points: those that are lit, the line of a selection, the selected region, the picked point and its neighbors. */
 function overlay(canvas, scatter, { points, picked, params, line, hovered = -1 }) {
   if (!canvas) return;
   const pen = canvas.getContext("2d");
@@ -267,6 +267,7 @@ function overlay(canvas, scatter, { points, picked, params, line, hovered = -1 }
   }
   pen.setTransform(scatter.ratio, 0, 0, scatter.ratio, 0, 0);
   pen.clearRect(0, 0, scatter.canvas.clientWidth, scatter.canvas.clientHeight);
+  scatter.light(pen);
   const ink = token("--text"), accent = token("--accent");
   const corners = line ?? readCorners(params.region)?.map((corner) => scatter.toPixel(...corner));
   if (corners) {
