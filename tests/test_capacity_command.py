@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,14 @@ class TestFigures:
             plots.figure([])
         with pytest.raises(ParameterError, match="no points"):
             report.document([])
+
+    def test_the_report_names_every_value(self, points, monkeypatch):
+        monkeypatch.setattr(report, "_image", lambda points: "")
+        many = [replace(points[0], trials=trials, version="<1>") for trials in range(1000, 1200)]
+        page = report.document(many)
+        assert f"<td>{', '.join(str(trials) for trials in range(1000, 1200))}</td>" in page
+        assert "<td>&lt;1&gt;</td>" in page
+        assert page.count("<tr>") > len(many)
 
     def test_unknown_format(self, points, tmp_path):
         with pytest.raises(ParameterError, match="xyz"):

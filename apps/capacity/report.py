@@ -6,16 +6,17 @@ import io
 import os
 import platform
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 import hdc
 from hdc import checks
-from hdc.apps.capacity.display import Table, markup, points_table
+from hdc.apps.capacity.display import Table, points_table
 from hdc.apps.capacity.plots import figure
 from hdc.apps.capacity.results import Point
 from hdc.checks import text
 from hdc.errors import ParameterError
+from hdc.markup import Markup, table
 
 QUESTION = "How many dimensions does each model need, and does the theory say so rightly?"
 
@@ -55,10 +56,10 @@ def document(points: Sequence[Point], question: str = QUESTION) -> str:
     groups: dict[str, list[Point]] = defaultdict(list)
     for point in points:
         groups[point.experiment].append(point)
-    parts = [f"<h1>{html.escape(question)}</h1>", "<h2>Parameters</h2>", markup(_parameters(groups))]
+    parts = [f"<h1>{html.escape(question)}</h1>", "<h2>Parameters</h2>", table(*_parameters(groups))]
     for experiment, members in groups.items():
-        parts += [f"<h2>{html.escape(experiment)}</h2>", _image(members), markup(points_table(members))]
-    parts += ["<h2>Versions</h2>", markup(_versions(points))]
+        parts += [f"<h2>{html.escape(experiment)}</h2>", _image(members), table(*points_table(members))]
+    parts += ["<h2>Versions</h2>", table(*_versions(points))]
     body = "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(question)}</title>'
@@ -79,13 +80,17 @@ def _base64(data: bytes) -> str:
 def _parameters(groups: dict[str, list[Point]]) -> Table:
     rows = []
     for experiment, points in groups.items():
-        names = sorted({name for point in points for name in point.settings})
-        for name in names:
-            values = {str(point.settings.get(name)): point.settings.get(name) for point in points}
-            rows.append((experiment, name, ", ".join(values)))
-        rows.append((experiment, "trials", ", ".join(sorted({str(point.trials) for point in points}))))
-        rows.append((experiment, "seed", ", ".join(sorted({str(point.seed) for point in points}))))
+        for name in sorted({name for point in points for name in point.settings}):
+            values = {str(point.settings.get(name)): None for point in points}  # in the order of the points
+            rows.append((experiment, name, _whole(values)))
+        rows.append((experiment, "trials", _whole(sorted({str(point.trials) for point in points}))))
+        rows.append((experiment, "seed", _whole(sorted({str(point.seed) for point in points}))))
     return ("experiment", "parameter", "values"), rows
+
+
+def _whole(values: Iterable[str]) -> Markup:
+    """Return values as a cell that is not cut, however many there are."""
+    return Markup(html.escape(", ".join(values)))
 
 
 def _versions(points: Sequence[Point]) -> Table:

@@ -31,6 +31,7 @@ import hdc
 from hdc import checks
 from hdc.apps.capacity.intervals import CONFIDENCE, wilson
 from hdc.errors import FileFormatError
+from hdc.markup import table
 
 APPLICATION = 0x68646363
 """``hdcc`` in ASCII."""
@@ -103,9 +104,9 @@ class Points(list[Point]):
     """Measured points; a notebook shows them as a table with their intervals and what the bounds promise."""
 
     def _repr_html_(self) -> str:
-        from hdc.apps.capacity.display import markup, points_table
+        from hdc.apps.capacity.display import points_table
 
-        return markup(points_table(self))
+        return table(*points_table(self))
 
 
 _COLUMNS = tuple(field.name for field in fields(Point))
