@@ -21,9 +21,10 @@ from hdc.search.reranking import LENGTHS, ORIGINALS
 from hdc.store import Snapshot
 from hdc.words import Words
 
-CHECKED_AT_ONCE = 1 << 26
-"""Originals of up to this many bytes (64 MiB) are checked against their checksums before the first search. This takes
-milliseconds, and searches need no checks of their own."""
+CHECKED_AT_ONCE = 1 << 30
+"""Originals of up to this many bytes (1 GiB) are checked against their checksums before the first search: this takes
+some tenths of a second at most, and no search checks what it read, which for one query takes as long as its walk
+through a graph, and a good part of that through lists."""
 
 
 HELD_AT_ONCE = 1 << 18
@@ -110,8 +111,6 @@ class Estimates:
     ) -> None:
         self.model, self._kernels, self.kept, self._whole = model, kernels, kept, whole
         self.kind = "ivf" if model.lists_ > 1 else "flat"
-        self.checked_at_once: int | None = None
-        """Replaces CHECKED_AT_ONCE if set."""
         self.file: ListFile | None = None
         if place is not None:
             folder, digest = place
@@ -124,7 +123,7 @@ class Estimates:
         partition = Partition.of(grouping, before, None if self.file is None else self.file.read)
         parts = [EstimatePart(part.held, part.rows, part.ids) for part in partition.parts]
         kept = {name: snapshot.raw(name) for name in self.kept}
-        if sum(array.nbytes for array in kept.values()) <= (self.checked_at_once or CHECKED_AT_ONCE):
+        if sum(array.nbytes for array in kept.values()) <= CHECKED_AT_ONCE:
             for name in kept:
                 snapshot.check(name)
         compared = snapshot.rows(CODES) if self._whole else None

@@ -44,10 +44,6 @@ from hdc.store import Snapshot
 LEAST_NODES = 1 << 10
 """Fewest rows of a graph, and of files with lists and graph."""
 
-CHECKED_AT_ONCE = 1 << 30
-"""Originals of up to this many bytes (1 GiB) are checked against their checksums before the first search, as the graph
-is: this takes some tenths of a second. Checking after each walk what it read would take as long as the walk."""
-
 NEIGHBORS, LOOKED_AT, LEAST_PROBES = 96, 3000, 8
 """Candidates for the links of a row, and fewest rows and lists that are searched for them."""
 
@@ -109,7 +105,6 @@ class GraphEstimates:
         self.model, self._lists, self._graphs, self._asked_of = model, lists, graphs, asked_of
         self._progress, self._unfinished = progress, False
         self.lists = Estimates(model, lists, kept, place=place)
-        self.lists.checked_at_once = CHECKED_AT_ONCE
         self.file: ListFile | None = None
         if place is not None and self.lists.file is not None:
             folder, digest = place
