@@ -22,7 +22,6 @@ from hdc.apps.json.index.texts import NAME, Texts
 from hdc.apps.json.values.embedding import StringEncoder
 from hdc.checks import choice, instance
 from hdc.dispatch import posting_kernels
-from hdc.distinct import distinct
 from hdc.errors import DimensionError, FileFormatError, ParameterError
 from hdc.search.engine import Engine
 from hdc.search.measures import Ids

@@ -20,6 +20,7 @@ from hdc.apps.json.index.meaning import Meanings
 from hdc.apps.json.index.posting_search import MISSING, Asking, Missing, PostingSearch
 from hdc.apps.json.index.where import Condition, Conditions, Filter, as_filter
 from hdc.checks import choice, instance, integer, listed
+from hdc.distinct import distinct
 from hdc.errors import ParameterError
 from hdc.search.engine import Engine
 from hdc.search.index import Index
@@ -184,7 +185,7 @@ class DocumentSearch(Index):
         return PostingSearch(rows, self._meanings.of(rows.snapshot), self._documents)
 
     def _allowed(self, search: PostingSearch, among: npt.ArrayLike | None) -> Ids | None:
-        return None if among is None else np.unique(self._positions(search.rows.snapshot, among))
+        return None if among is None else distinct(self._positions(search.rows.snapshot, among))
 
     def interpret(self, query: Any) -> Interpretation:
         """Return a query as :meth:`search` reads it, and notes on paths where no document has a value.
