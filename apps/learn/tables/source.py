@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from hdc.apps.learn.tables import parquet_rows
 from hdc.apps.learn.tables.blocks import ROWS, Block, TableError
@@ -58,7 +57,7 @@ class Source:
 
             yield from read_json(self.path, self.name, rows=rows)
         else:
-            with _unpacked(self.path, self.name) as stream:
+            with _unpacked(self.path) as stream:
                 yield from read_csv(
                     stream,
                     self.name,
@@ -113,21 +112,17 @@ def _check_encoding(encoding: str) -> None:
 
 
 @contextmanager
-def _unpacked(path: str, name: str) -> Iterator[Any]:
+def _unpacked(path: str) -> Iterator[io.BufferedReader]:
     with open(path, "rb") as file:
-        yield _unpack(file, name)
-
-
-def _unpack(file: BinaryIO, name: str) -> Any:
-    stream = io.BufferedReader(file.raw, 1 << 20) if hasattr(file, "raw") else file
-    raw = unpacker(stream)  # type: ignore[arg-type]
-    return stream if raw is None else io.BufferedReader(raw, 1 << 20)
+        stream = io.BufferedReader(file.raw, 1 << 20)
+        raw = unpacker(stream)
+        yield stream if raw is None else io.BufferedReader(raw, 1 << 20)
 
 
 def _format(path: str, name: str) -> str:
     """Tell the format by the first bytes, and what they leave open by the suffix."""
     try:
-        with _unpacked(path, name) as stream:
+        with _unpacked(path) as stream:
             head = stream.peek(64)[:64]
     except READ_ERRORS as error:
         if isinstance(error, OSError) and error.filename:
