@@ -26,9 +26,6 @@ ERRORS = np.geomspace(1e-9, 0.95, 33)
 
 DEFAULTS: Mapping[str, Any] = {"tolerance": 5.0, "factors": 2, "repeats": 1, "shape": "tree", "depth": 2}
 
-OPTIONAL = ("other", "overlap", "ones")
-"""Options without a default."""
-
 ASKED = ("task", "model", "items", "universe", "error")
 
 Real = npt.NDArray[np.float64]
