@@ -125,9 +125,16 @@ def test_hits_explained_together_are_explained_as_one_by_one(index, monkeypatch)
     assert index.explain(PATIENTS[0], []) == []
 
 
-@pytest.mark.parametrize(("given", "named"), [(3, "hit"), (None, "hit"), ([3], "each hit"), ("hit", "each hit")])
-def test_only_hits_are_explained(index, given, named):
-    with pytest.raises(ParameterError, match=f"^{named} must be a"):
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (3, "hit must be a Hit or an iterable of hits, not 3"),
+        ([3], "each hit must be a Hit, not 3"),
+        ("h", "each hit must be a Hit, not 'h'"),
+    ],
+)
+def test_only_hits_are_explained(index, given, told):
+    with pytest.raises(ParameterError, match=f"^{told}$"):
         index.explain({"sex": "F"}, given)
 
 

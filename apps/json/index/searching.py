@@ -343,5 +343,6 @@ class DocumentSearch(Index):
         explainer = Explainer(self._search(), taken(query, "the query"), weights)
         if isinstance(hit, Hit):
             return explainer.reasons([hit])[0]
-        hits = instance(hit, "hit", Iterable)
-        return explainer.reasons([instance(one, "each hit", Hit) for one in hits])
+        if not isinstance(hit, Iterable):
+            raise checks.wrong(hit, "hit", "a Hit or an iterable of hits")
+        return explainer.reasons([instance(one, "each hit", Hit) for one in hit])
