@@ -1,4 +1,4 @@
-"""Capacity: how many dimensions, at which error, as a formula, an experiment and a picture.
+"""Capacity: how many dimensions a task needs for a given error, by formula, by experiment and as a figure.
 
 ``theory`` answers by closed forms, ``experiments`` by simulation, ``search`` finds the smallest dimension that
 reaches an accuracy, ``plots`` and ``report`` show both together. On the command line: ``hdc capacity``.

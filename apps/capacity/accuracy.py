@@ -25,11 +25,11 @@ Real = npt.NDArray[np.float64]
 TASKS = ("bundle", "pairs", "key-value", "sequence")
 
 _COARSE = np.arange(-9.0, 9.0, 1 / 8)
-"""Standardized scores of the hit, where only shares near 1, not small errors, are wanted."""
+"""Standardized scores of the hit, where only shares near 1 are needed, not small errors."""
 
 
 READ = {"bundle": None, "pairs": "symbol", "key-value": "role", "sequence": None}
-"""With what the answers of a task are read from a bundle; see :meth:`hdc.VSA.scores`."""
+"""How the answers of a task are read from a bundle; see :meth:`hdc.VSA.scores`."""
 
 
 def accuracy(
@@ -91,7 +91,7 @@ def _each(
     exact: Callable[[Binomials, int, int], float],
     normal: Callable[[Moments, Real, Real], Real],
 ) -> Real:
-    """Answer for all items, universes and dimensions: exactly where agreements have a law, else by moments."""
+    """Answer for all items, universes and dimensions: exactly if agreements have a known law, otherwise by moments."""
     out, (items, universe, dims), read = np.empty(np.shape(numbers[0])), numbers, READ[task]
     for dim in np.unique(dims):
         vsa, here = family.at(int(dim)), dims == dim
@@ -106,7 +106,7 @@ def _each(
 
 
 def _collisions(items: Real, keys: float) -> Real:
-    """Return the chance that a key is also another pair's: one of two answers is then right, by lot."""
+    """Return the chance that a key also belongs to another pair: a random one of two answers is then right."""
     return np.asarray(-np.expm1((items - 1) * np.log1p(-1 / keys)))
 
 
@@ -114,7 +114,7 @@ def _exactly(
     exact: Callable[[Binomials, int, int], float], vsa: VSA, items: int, universe: int, read: str | None
 ) -> float:
     law = vsa.agreements(items, read=read)
-    assert law is not None  # whether there is one does not depend on the number of items
+    assert law is not None  # independent of the number of items
     return exact(law, items, universe)
 
 
@@ -130,7 +130,7 @@ class _Family:
         return self._class.from_parameters(dim=dim, **self._parameters)
 
     def next_dim(self, least: int) -> int:
-        """Return the least dimension that it takes of at least one."""
+        """Return the lowest dimension, from a given one on, that the model allows."""
         return self._class.next_dim(least, **self._parameters)
 
 
@@ -146,11 +146,11 @@ def _error_of_agreements(law: Binomials, items: int, universe: int) -> float:
 
 
 _TIES = (np.arange(16) + 0.5) / 16
-"""Where among its equals, at random, a score comes."""
+"""Possible ranks of a score among equal ones, as shares."""
 
 
 def _levels(law: Binomials) -> tuple[Real, Real, Real]:
-    """Return the chances of the scores of a hit, and of a hit and of a reject coming before it, ties by lot."""
+    """Return the chances of a hit's scores, and of the hit and of a reject ranking before each, ties at random."""
     from scipy.stats import binom
 
     values = np.arange(law.trials + 1)
@@ -206,7 +206,7 @@ def _recall_of_one(moments: Moments, k: int, universe: int) -> float:
 
 
 def _found(weights: Real, hit_above: Real, reject_above: Real, k: int, universe: int) -> float:
-    """Average, over scores of a hit, the chance that fewer than k of the others come before it."""
+    """Average, over scores of a hit, the chance that fewer than k of the others rank before it."""
     from scipy.special import bdtr, gammaln, xlog1py, xlogy
 
     hits = np.arange(k, dtype=np.float64)[:, None]
@@ -217,7 +217,7 @@ def _found(weights: Real, hit_above: Real, reject_above: Real, k: int, universe:
 
 
 EXACT = ("MAP-I", "MAP-B", "BSC", "MAP-T", "HLB", "MBAT", "GHRR", "FHRR", "MCR", "CGR", "SBC", "GSBC", *SPARSE)
-"""Models of which every symbol, as a key, is undone exactly."""
+"""Models that undo every symbol as a key exactly."""
 
 UNBINDING: Mapping[str, Callable[[Real], Real]] = MappingProxyType(
     {
@@ -229,7 +229,7 @@ UNBINDING: Mapping[str, Callable[[Real], Real]] = MappingProxyType(
         "Gaussian MBAT": lambda r: 1 / np.sqrt(r + 1),
     }
 )
-"""Normalized similarity after r binds and r unbinds; 1 where unbinding is exact."""
+"""Normalized similarity after r binds and r unbinds; 1 if unbinding is exact."""
 
 
 def unbinding_similarity(model: str, depth: npt.ArrayLike) -> Any:

@@ -1,9 +1,9 @@
 """Random numbers of experiments: functions of (experiment, parameters, seed, trial), never of the order of work.
 
-Trials come in blocks of ``BLOCK`` that share one codebook, so that a block is one batched comparison; everything else
-(which symbols are members, which values) is drawn anew in each trial. Trials of a block are identically distributed;
-their errors correlate only through symbols that two trials happen to share, by less than 0.001 in the settings of the
-tests, which is why intervals treat them as independent.
+Trials run in blocks of ``BLOCK`` that share one codebook, so a block is one batched comparison. Everything else (which
+symbols are members, which values) is drawn again in each trial. Trials of a block are identically distributed. Their
+errors correlate only through symbols that two trials happen to share, by less than 0.001 in the settings of the tests,
+so intervals treat them as independent.
 """
 
 import json
@@ -21,9 +21,9 @@ from hdc.kernels import Array
 from hdc.words import Words
 
 BLOCK = 128
-"""Trials that share a codebook, unless a protocol says otherwise."""
+"""Trials that share a codebook, unless a protocol sets another number."""
 MEMORY = 1 << 26
-"""Bytes of hypervectors that a batch or a part of a codebook may take (64 MiB)."""
+"""Most bytes of hypervectors of a batch or a part of a codebook (64 MiB)."""
 
 Ints = npt.NDArray[np.int64]
 

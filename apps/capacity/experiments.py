@@ -25,12 +25,12 @@ DEEPEST = 1 << 16
 """Most levels of a nested bundle, and most binds in a row."""
 
 LARGEST = 2**31 - 1
-"""Most of anything else: symbols are drawn by scaling 32 random bits."""
+"""Most of anything else, because symbols are drawn by scaling 32 random bits."""
 
 MOST_PROCESSES = 1 << 12
 
 WHOLE = ("dim", "items", "universe", "other", "depth", "factors", "ones", "load")
-"""Parameters that are whole numbers of at least 1 wherever they occur."""
+"""Parameters that are always whole numbers of at least 1."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def run(
     from joblib import Parallel, delayed
 
     trials = integer(trials, "trials", 1)
-    seed = integer(seed, "seed", -(1 << 63), (1 << 63) - 1)  # as SQLite has them
+    seed = integer(seed, "seed", -(1 << 63), (1 << 63) - 1)  # as SQLite returns them
     workers, show = processes(n_jobs), flag(progress, "progress")
     settings = [Experiment(experiment, parameters, seed) for parameters in expand(grid)]
     store = None if results is None else Results(results)

@@ -1,4 +1,4 @@
-"""Confidence: Wilson intervals for finished counts, and a test that may stop at any time."""
+"""Confidence: Wilson intervals for finished counts, and a sequential test that may stop at any time."""
 
 import math
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ class MeanTest:
     def verdict(self, values: npt.NDArray[np.float64]) -> str | None:
         """Return ``"above"`` or ``"below"`` as soon as the values ``(n,)``, in their order, decide it, else None."""
         n = np.arange(1, len(values) + 1)
-        before = n - 0.5  # as if half a value at the target had been seen first
+        before = n - 0.5  # a prior of half a value at the target
         mean = (self.target / 2 + np.cumsum(values) - values) / before
         square = (0.25 + np.cumsum((values - mean) ** 2) - (values - mean) ** 2) / before
         edge = mean - self.target

@@ -1,6 +1,6 @@
-"""Figures: measured points with intervals on the theory's lines, legible in black and white.
+"""Figures of measured points with intervals and theoretical lines, legible in black and white.
 
-Models differ by marker as well as by shade, kinds of theory by line style. Needs matplotlib, the extra ``plot``.
+Models differ by marker and shade, kinds of theory by line style. Needs matplotlib, the extra ``plot``.
 """
 
 import os
@@ -31,7 +31,7 @@ AXES = {
     "factors": "factors of a binding (count)",
 }
 PANEL = (6.6, 4.2)
-"""Inches of one panel."""
+"""Inches of a panel."""
 
 
 def figure(points: Sequence[Point], axis: str | None = None) -> "Figure":
@@ -93,7 +93,7 @@ def _panel(axes: "Axes", experiment: str, points: Sequence[Point], axis: str | N
 def _draw_points(
     axes: "Axes", points: Sequence[Point], axis: str, measure: str, label: str, style: Mapping[str, Any]
 ) -> None:
-    """Draw points with intervals; a failure rate of 0 has no place on a log axis: its upper limit, with an arrow."""
+    """Draw points with intervals. A failure rate of 0 has no place on a log axis, so an arrow marks its upper limit."""
     x = np.asarray([point[axis] for point in points], dtype=np.float64)
     y = np.asarray([_value(point, measure) for point in points])
     low, high = np.transpose([_interval(point, measure) for point in points])
@@ -109,7 +109,7 @@ def _draw_points(
 def _draw_theory(
     axes: "Axes", experiment: str, points: Sequence[Point], axis: str, floor: float | None, style: Mapping[str, Any]
 ) -> None:
-    """Draw the lines; a rigorous one passes no points, so small marks say whose it is, in black and white too."""
+    """Draw the lines. A rigorous one passes no points, so small marks identify its model in black and white, too."""
     first, last = float(points[0][axis]), float(points[-1][axis])
     for kind, x, y in curves(experiment, points[0].settings, axis, np.geomspace(first, last, 60)):
         visible = y >= floor if floor else np.ones(len(y), dtype=np.bool_)
@@ -162,7 +162,7 @@ def _interval(point: Point, measure: str) -> tuple[float, float]:
 
 
 def _varying(points: Sequence[Point]) -> dict[str, set[Any]]:
-    """Return the parameters in which points differ, with their values."""
+    """Return the parameters that differ between points, with their values."""
     values: dict[str, set[Any]] = defaultdict(set)
     for point in points:
         for name, value in point.settings.items():

@@ -1,4 +1,4 @@
-"""What theory says about an experiment: the curves that plots draw through measured points."""
+"""Predictions of theory for an experiment: the curves that plots draw through measured points."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ Real = npt.NDArray[np.float64]
 FAILURE, ACCURACY, VALUE = "failure", "accuracy", "value"
 
 MEASURES: Mapping[str, str] = {"bundle": ACCURACY, "pairs": ACCURACY, "unbinding": VALUE}
-"""What an experiment's points show; the others show the failure rate, which is what bounds limit."""
+"""The quantity that an experiment's points show; by default the failure rate, which bounds limit."""
 
 LABELS = {
     FAILURE: "failure rate (share of trials with a wrong answer)",
@@ -95,7 +95,7 @@ def failure_bound(experiment: Experiment, kind: str) -> float:
     options = {name: p[name] for name in bounds.TASKS.get(task, ()) if name in p and name != "own"}
     if "ones" in bounds.TASKS.get(task, ()):
         options.update(experiment.model().bound_options)
-    universe = {"intersection": None, "bindings": 2}.get(task, p["universe"])  # two bindings are asked about
+    universe = {"intersection": None, "bindings": 2}.get(task, p["universe"])  # a task with two bindings
     return float(
         bounds.error_rate(task, p["model"], dim=p["dim"], items=p["items"], universe=universe, bound=kind, **options)
     )

@@ -1,7 +1,7 @@
-"""What an experiment does in a batch of trials: the tasks of the theory and the protocols of Schlegel et al. (2022).
+"""Protocols of a batch of trials: the tasks of the theory, and the protocols of Schlegel et al. (2022).
 
-A protocol draws its symbols, makes vectors with the public interface of any model, asks its questions of all trials at
-once, and returns how many answers of each trial are right.
+A protocol draws its symbols, builds vectors with the public interface of any model, asks its questions of all trials at
+once, and returns the number of right answers per trial.
 """
 
 from collections.abc import Callable, Mapping
@@ -212,7 +212,7 @@ def _squares(x: Array, y: Array) -> Floats:
 
 
 def _matrix_membership(batch: Batch) -> Answers:
-    """Score ``s_j S_jᵀ W S_j`` for all trials: the squared products of members and symbols, summed by one product."""
+    """Score ``s_j S_jᵀ W S_j`` of all trials: squared products of members and symbols, summed by one product."""
     m, signs, members = batch["dim"], _matrix_signs(batch), batch.members(batch["items"])
     used, columns = np.unique(members, return_inverse=True)
     weights = np.zeros((len(members), len(used)))
@@ -374,7 +374,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
         ),
     )
 }
-"""The experiments by name."""
+"""Experiments by name."""
 
 
 def protocol(name: str) -> Protocol:

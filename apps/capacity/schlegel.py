@@ -1,4 +1,4 @@
-"""The yardstick of Schlegel, Neubert and Protzel (2022): the smallest dimension for 99 % accuracy, model by model."""
+"""The benchmark of Schlegel, Neubert and Protzel (2022): the smallest dimension for 99 % accuracy, model by model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from hdc.registry import model_class
 PROTOCOLS = ("bundle", "pairs")
 
 START = 256
-"""Dimension from which searches start, or the next one that a model takes."""
+"""Dimension at which searches start, or the next one that a model allows."""
 
 VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
     {
@@ -28,7 +28,7 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
         "CGR-8": ("CGR", {"levels": 8}),
     }
 )
-"""Models with other than their own parameters, by the names of the literature."""
+"""Models with parameters that differ from their defaults, by the names of the literature."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The smallest dimension that reaches an accuracy, by sequential tests instead of a grid."""
+"""Find the smallest dimension that reaches an accuracy, by sequential tests instead of a grid."""
 
 import math
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from hdc.checks import fraction, integer
 from hdc.errors import ParameterError
 
 LARGEST = 1 << 20
-"""Dimensions beyond it are not tried."""
+"""Largest dimension to try."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,9 @@ class Verdict(NamedTuple):
 
 
 def _bracket(reaches: Callable[[int], bool], start: int, next_dim: Callable[[int], int]) -> tuple[int, int]:
-    """Return neighbors among doubles and halves of ``start``: one that misses the target, or 1, and one that does not.
+    """Return two neighbors among doubles and halves of ``start``: one that misses the target, or 1, and one that does.
 
-    Each is moved up to the next dimension that the model takes.
+    Each is raised to the next dimension that the model allows.
     """
     if reaches(start):
         high = start
@@ -146,7 +146,7 @@ def _bracket(reaches: Callable[[int], bool], start: int, next_dim: Callable[[int
 
 
 def _decide(setting: Experiment, test: MeanTest, trials: int) -> Verdict:
-    """Run trials, in portions that double, until the test decides or there have been enough."""
+    """Run trials, in portions that double, until the test decides or the limit is reached."""
     shares, count = np.zeros(0), 2 * BLOCK
     while True:
         count = min(count, trials)

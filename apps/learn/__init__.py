@@ -1,6 +1,6 @@
-"""Learning with hypervectors: scikit-learn estimators that train in one pass or few, and predict on bits.
+"""Learning with hypervectors: scikit-learn estimators that train in one or few passes, and predict on bits.
 
-``Features`` turns tables into hypervectors; ``HDClassifier`` learns classes from them, or from those of any other
+``Features`` turns tables into hypervectors; ``HDClassifier`` learns classes from them or from those of any other
 encoder. On the command line: ``hdc learn``. They need the extra ``learn``. ``BitClassifier``, which only predicts,
 needs nothing but NumPy.
 """

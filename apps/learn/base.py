@@ -1,4 +1,4 @@
-"""What all learners share: scikit-learn's habits, the encoder inside, and rows of hypervectors."""
+"""The common part of all learners: scikit-learn's conventions, the encoder inside, and rows of hypervectors."""
 
 import os
 from typing import TYPE_CHECKING, Any, Self
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
 FEATURES = "features"
-"""The encoder of numbers and tables, with its defaults."""
+"""The default encoder of numbers and tables."""
 
 
 HEAVIEST = 1e12
-"""Greatest weight of a row: sums of them stay within a float32."""
+"""Largest weight of a row, so that sums stay within float32."""
 
 
 class Learner(BaseEstimator):  # type: ignore[misc]
@@ -56,12 +56,12 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         return tags
 
     def _new_encoder(self) -> Any:
-        """Return an unfitted encoder, or None where X are hypervectors.
+        """Return an unfitted encoder, or None if X has hypervectors.
 
         Raises
         ------
         ParameterError
-            If ``encoder`` is nothing that encodes.
+            If ``encoder`` cannot encode.
         """
         if self.encoder is None or isinstance(self.encoder, hdc.VSA):
             return None
@@ -78,14 +78,14 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         return clone(self.encoder)
 
     def _seed(self) -> int:
-        """Return the seed of ``random_state``: itself, if it is an integer."""
+        """Return the seed of ``random_state``; an integer is its own seed."""
         if isinstance(self.random_state, int | np.integer):
             return integer(self.random_state, "random_state", 0)
         state = self.random_state if isinstance(self.random_state, np.random.RandomState) else np.random.RandomState()
         return int(state.randint(2**31 - 1))
 
     def _fit_encoder(self, X: Any, y: Any) -> Rows:
-        """Fit the encoder, keep it as ``encoder_``, and return the rows of X."""
+        """Fit the encoder, set it as ``encoder_``, and return the rows of X."""
         self.encoder_ = self._new_encoder()
         if self.encoder_ is None:
             return self._given_rows(X, reset=True)
@@ -98,14 +98,12 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         return self._rows(hypervectors)
 
     def _encoded(self, X: Any) -> Rows:
-        """Return the rows of X, by the encoder that was fitted."""
+        """Encode X with the fitted encoder and return its rows."""
         check_is_fitted(self)
         return self._given_rows(X, reset=False) if self.encoder_ is None else self._rows(self.encoder_.transform(X))
 
     def _given_rows(self, X: Any, *, reset: bool) -> Rows:
-        if (
-            isinstance(self.encoder, hdc.VSA) and self.encoder.xp is not np
-        ):  # tensors, which scikit-learn does not check
+        if isinstance(self.encoder, hdc.VSA) and self.encoder.xp is not np:  # tensors, which scikit-learn cannot check
             if reset:
                 self.n_features_in_ = self.encoder.storage
             return rows_of(X, self.encoder)
@@ -169,11 +167,11 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         return found
 
     def _state(self) -> files.State:
-        """Return what was learned: JSON values and arrays."""
+        """Return what was learned as JSON values and arrays."""
         raise NotImplementedError
 
     def _restore(self, facts: dict[str, Any], arrays: files.Arrays) -> None:
-        """Take what :meth:`_state` returned; raises where its parts do not belong together."""
+        """Restore the output of :meth:`_state`; raises if its parts do not fit each other."""
         raise NotImplementedError
 
 

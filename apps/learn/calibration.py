@@ -1,4 +1,4 @@
-"""Probabilities from scores, by one number or two that are chosen on rows that were not learned from."""
+"""Turn scores into probabilities by one or two numbers, chosen on rows that were not learned from."""
 
 import numpy as np
 import numpy.typing as npt

@@ -29,7 +29,7 @@ from hdc.errors import ParameterError, UnsupportedError
 from hdc.kernels import PerceptronState
 
 FOLLOWED = 0.1
-"""Share of the temperature of the last rows of a stream in the one that is kept."""
+"""Weight of the latest rows' temperature in the running temperature of a stream."""
 
 LEARNED = ("weights", "prototype_classes", "intercept")
 """Names of the arrays in a file."""
@@ -277,12 +277,12 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
             raise ParameterError("calibration is 0, or a number of folds of at least 2")
         if len(self.classes_) == 1:
             return 1.0
-        if self.components_ is not None:  # the components that were chosen, not chosen again
+        if self.components_ is not None:  # use the chosen components, do not choose again
             rows, settings = columns(rows, self.components_), dataclasses.replace(settings, regenerate=None)
         if folds == 0 or np.bincount(labels).min() < folds:
             return temperature_of(self._scored(self._learned(), rows), labels, weights)
         scores = np.empty((len(rows), settings.classes))
-        if isinstance(self.state_, ridge.Fitted):  # neither the alpha
+        if isinstance(self.state_, ridge.Fitted):  # nor choose alpha again
             settings = dataclasses.replace(settings, alpha=self.state_.alpha)
         for known, new in StratifiedKFold(folds, shuffle=True, random_state=settings.seed).split(labels, labels):
             part = learning.fitted(rows.take(known), labels[known], weights[known], settings).learned
@@ -290,10 +290,10 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         return temperature_of(scores, labels, weights)
 
     def _follow_temperature(self, scores: Doubles | None, rows: Rows, labels: Counts, weights: Floats) -> None:
-        """Choose the temperature on rows as they were scored before they were learned; those of the last calls."""
+        """Update the temperature by rows scored before they were learned, averaged over calls."""
         if len(self.classes_) == 1:
             self.temperature_ = 1.0
-        elif scores is None:  # there was nothing before the first rows
+        elif scores is None:  # nothing was learned before the first rows
             self.temperature_ = temperature_of(self._scored(self._learned(), rows), labels, weights)
         else:
             self.temperature_ += FOLLOWED * (temperature_of(scores, labels, weights) - self.temperature_)
@@ -410,7 +410,7 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         return Explanation(self.classes_[best], self.classes_[rival] if best != rival else None, lead, reasons)
 
     def _leaf_weights(self, document: Any, best: int, rival: int) -> tuple[Any, Doubles]:
-        """Return the leaves of a document, and what each adds to the lead."""
+        """Return the leaves of a document, and the share of each in the lead."""
         leaves, vectors = self.encoder_.leaf_vectors(document)
         whole = vectors.sum(axis=0, dtype=np.float64)
         nearest = [self._nearest_vector(whole, place) for place in (best, rival)]
@@ -473,7 +473,7 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
 
 
 def _checked(arrays: files.Arrays, classes: int) -> Learned:
-    """Return what was learned, as a file has it; raises if its parts do not belong together."""
+    """Check what a file says was learned and return it; raises if its parts do not fit each other."""
     weights, owners, intercept = (arrays[name] for name in LEARNED)
     if weights.ndim != 2 or owners.shape != weights.shape[:1] or intercept.shape != (classes,):
         raise ParameterError(f"{weights.shape} weights, {owners.shape} classes of them, {intercept.shape} intercepts")
@@ -485,7 +485,7 @@ def _checked(arrays: files.Arrays, classes: int) -> Learned:
 
 
 def _state_of(arrays: files.Arrays, step: int) -> Any:
-    """Return the state of a stream, as a file has it; None, if it has none."""
+    """Return the state of a stream for a file; None if there is none."""
     if "gram" in arrays:
         return ridge.Sums(arrays["gram"], arrays["moments"])
     if "drift" not in arrays:

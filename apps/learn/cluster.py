@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
 CENTERS = ("sum", "bundle")
-"""What ``centers`` can be."""
+"""Choices for ``centers``."""
 
 
 class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Learner):  # type: ignore[misc]
@@ -189,12 +189,12 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         return Directions(rows) if self.centers == "sum" else Bundles(self._vsa(), rows.data)
 
     def _vsa(self) -> "hdc.VSA":
-        """Return the model, whose bundles can be kept with the rows, to compute with NumPy's arrays.
+        """Return the model, computing with NumPy's arrays, whose bundles must have the form of rows.
 
         Raises
         ------
         UnsupportedError
-            If it is not known, or a bundle is of another form than a row.
+            If the model is unknown, or a bundle has another form than a row.
         """
         found = self.encoder if isinstance(self.encoder, hdc.VSA) else getattr(self.encoder_, "vsa", None)
         if isinstance(found, hdc.MAPB):
@@ -203,7 +203,7 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         raise UnsupportedError(f"centers='bundle' needs packed bits of MAP-B, not {name}; take centers='sum'")
 
     def _empty(self, k: int, rows: Rows) -> Any:
-        """Return what is remembered of no rows: sums, or a running bundle a center."""
+        """Return the memory of no rows: sums, or a running bundle per center."""
         if self.centers == "sum":
             return np.zeros((k, rows.dim))
         return [hdc.Accumulator(self._vsa()) for _ in range(k)]
@@ -220,7 +220,7 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
                 bundle.add(rows.data[members], weights[members].astype(np.int64))
 
     def _moved(self, centers: Any) -> Any:
-        """Return the centers of all that is remembered; one that has no rows stays."""
+        """Return the centers of all rows seen; a center without rows stays."""
         if self.centers == "sum":
             kept = np.abs(self._members).sum(axis=1, keepdims=True) == 0
             return np.where(kept, centers, directions(self._members)).astype(np.float32)

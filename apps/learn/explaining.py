@@ -1,8 +1,8 @@
-"""Why a class: what each feature, or each leaf of a document, adds to the lead over the next class.
+"""Explain a class: the share of each feature, or each leaf of a document, in the lead over the next class.
 
-A score is a sum over components, and a row of JSONEncoder a sum of leaves: there the part of a leaf is exact. Rows of
-tables are bundles that were cut to signs, or waves of all columns at once. There a feature is left out, as a missing
-value is, and what the lead loses is its part.
+A score is a sum over components, and a row of JSONEncoder is a sum of leaves, so the share of a leaf is exact. Rows of
+tables are bundles cut to signs, or waves of all columns at once. There a feature is left out like a missing value, and
+its share is what the lead loses.
 """
 
 from typing import Any, NamedTuple

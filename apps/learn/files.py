@@ -1,4 +1,4 @@
-"""Learners in files: parameters, the encoder and what was learned, in one file of :mod:`hdc.files`; no pickle."""
+"""Save and load learners: parameters, encoder and learned state in one file of :mod:`hdc.files`, without pickle."""
 
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, npt.NDArray[Any]]
 State = tuple[dict[str, Any], Arrays]
-"""What was learned: what JSON holds, and arrays."""
+"""What was learned: JSON values, and arrays."""
 
 Kind = TypeVar("Kind", bound="Learner")
 
@@ -124,7 +124,7 @@ def _revived(value: Any) -> Any:
 
 
 def _encoder(learner: "Learner") -> dict[str, Any]:
-    """Return what a file says of the encoder."""
+    """Return the description of the encoder for a file."""
     if isinstance(learner.encoder, hdc.VSA):
         return {"model": learner.encoder.algebra()}
     if learner.encoder_ is None:

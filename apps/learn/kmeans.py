@@ -18,7 +18,7 @@ from hdc.apps.learn.rules.settings import Counts, Floats
 Doubles = npt.NDArray[np.float64]
 
 BLOCK_BYTES = 1 << 23
-"""Similarities are computed so many bytes (8 MiB) at a time."""
+"""Bytes of similarities to compute per block (8 MiB)."""
 
 
 class Step(NamedTuple):
@@ -144,7 +144,7 @@ class Bundles:
 
 
 def _fill(moved: Any, labels: Counts, losses: Doubles, at: Any) -> None:
-    """Move centers without rows to the rows that lose most, of centers that have others."""
+    """Move empty centers to the rows with the greatest losses."""
     counts = np.bincount(labels, minlength=len(moved))
     empty = np.flatnonzero(counts == 0)
     if len(empty):
@@ -215,7 +215,7 @@ def seeded(space: Space, k: int, weights: Floats, rng: np.random.Generator) -> A
 
 
 def _drawn(chances: Floats, n: int, rng: np.random.Generator) -> Counts:
-    """Draw places with these chances; where all are 0, any."""
+    """Draw places with the given chances; if all are 0, draw uniformly."""
     sums = np.cumsum(chances, dtype=np.float64)
     if not sums[-1] > 0:
         return np.asarray(rng.integers(0, len(chances), n), dtype=np.int64)

@@ -174,7 +174,7 @@ class HDMultiLabel(ClassifierMixin, Learner):  # type: ignore[misc]
         return vectors, intercepts
 
     def _side_weights(self, column: Counts, weights: Floats) -> Floats:
-        """Return weights that are as much with a label as without, if they are to be."""
+        """Return weights that balance rows with and without a label, if balancing is on."""
         sides = np.bincount(column, weights=weights, minlength=2)
         if not self.balanced or not sides.all():
             return weights
@@ -196,7 +196,7 @@ class HDMultiLabel(ClassifierMixin, Learner):  # type: ignore[misc]
             own = (self._side_weights(column, weights) for column in labels.T)
             found = np.array([platt(scores[:, j], labels[:, j], each) for j, each in enumerate(own)])
             return found[:, 0], found[:, 1]
-        # of classes one for all, so that the most probable one is that of the greatest score
+        # classes share one, so the most probable class has the greatest score
         shared = temperature_of(pairs.reshape(-1, 2), labels.ravel(), np.repeat(weights, count))
         return np.full(count, shared), np.zeros(count)
 
@@ -257,7 +257,7 @@ class HDMultiLabel(ClassifierMixin, Learner):  # type: ignore[misc]
 
     @property
     def _single(self) -> bool:
-        """Whether there are two classes, or one, of which one column of labels tells."""
+        """Whether there are one or two classes, which a single column of labels distinguishes."""
         return not self._several and len(self.classes_) < 3
 
 

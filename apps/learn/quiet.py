@@ -1,4 +1,4 @@
-"""What scikit-learn and NumPy warn of and a user of the command can do nothing about."""
+"""Silence warnings of scikit-learn and NumPy that a user of the command cannot act on."""
 
 import warnings
 from collections.abc import Iterator

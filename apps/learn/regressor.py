@@ -19,7 +19,7 @@ from hdc.dispatch import learn_kernels, numpy_backend
 from hdc.errors import ParameterError
 
 RULES = ("ridge", "online")
-"""What ``rule`` can be."""
+"""Choices for ``rule``."""
 
 Doubles = npt.NDArray[np.float64]
 
@@ -176,7 +176,7 @@ class HDRegressor(MultiOutputMixin, RegressorMixin, Learner):  # type: ignore[mi
         return None if self.alpha is None else number(self.alpha, "alpha", 0), settings
 
     def _start(self, rows: Rows, targets: Doubles, weights: Floats) -> Models:
-        """Return models of zeros, with the mean of the targets as intercept and centers by k-means."""
+        """Return models of zeros, with the targets' mean as intercept, and centers by k-means."""
         if len(rows) < self.models:
             raise ParameterError(f"n_samples={len(rows)} should be >= models={self.models}: fewer rows than models")
         centers = np.zeros((1, rows.dim), dtype=np.float32)
@@ -203,7 +203,7 @@ class HDRegressor(MultiOutputMixin, RegressorMixin, Learner):  # type: ignore[mi
     def predict(self, X: Any) -> Doubles:
         """Return ``(n,)`` or ``(n, targets)`` float64, as y was."""
         rows = self._encoded(X)
-        dots = learn_kernels(numpy_backend(self.backend, "a learner")).dots  # the same bits whatever the other rows
+        dots = learn_kernels(numpy_backend(self.backend, "a learner")).dots  # equal bits, whatever the other rows are
         out = np.empty((len(rows), len(self.intercept_)))
         for which, block in rows.blocks():
             trust = confidences(dots(block, self.centers_), StepSettings().sharpness)
@@ -228,7 +228,7 @@ class HDRegressor(MultiOutputMixin, RegressorMixin, Learner):  # type: ignore[mi
 
 
 def _stored(arrays: files.Arrays) -> Models:
-    """Return the models of a file, whose shapes belong together."""
+    """Return the models of a file after checking that their shapes fit."""
     models = Models(arrays["centers"], arrays["weights"], arrays["intercept"])
     count, targets, dim = models.weights.shape
     shapes = {"centers": (count, dim), "intercept": (targets,)}

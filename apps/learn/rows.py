@@ -1,4 +1,4 @@
-"""What learners see of hypervectors: rows of unit length whose dot products are the model's similarities."""
+"""Rows of hypervectors for learners: unit vectors whose dot products are the model's similarities."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -17,11 +17,11 @@ Floats = npt.NDArray[np.float32]
 Which = slice | npt.NDArray[np.int64]
 
 BLOCK_BYTES = 1 << 23
-"""Rows are read so many bytes of floats (8 MiB) at a time."""
+"""Bytes of floats to read per block (8 MiB)."""
 
 
 SAMPLE = 2048
-"""Rows that are enough for their mean."""
+"""Rows that suffice for their mean."""
 
 
 class Rows:

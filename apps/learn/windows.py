@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 Real = npt.NDArray[np.float64]
 
 BLOCK = 1 << 24
-"""Bytes of codes of windows that are made at a time."""
+"""Bytes of window codes per block."""
 
 NARROWNESS = 3.0
-"""Bandwidth of ``"auto"``: the length of a window of standardized numbers, over this."""
+"""Divisor of the bandwidth of ``"auto"``: the length of a window of standardized numbers, divided by this."""
 
 LEVELS = ("mean", "kept")
 """What is subtracted from a window: its mean, or nothing."""
@@ -150,7 +150,7 @@ class Windows(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     @property
     def _span(self) -> int:
-        """Numbers of a window of series like those that ``fit`` saw."""
+        """Return the numbers per window of a series like those that ``fit`` saw."""
         return int(min(self.window, self.length_))
 
     def _dilations(self, length: int) -> list[int]:

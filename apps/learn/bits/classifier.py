@@ -27,7 +27,7 @@ Counts = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]
 
 FACTOR_BITS = 24
-"""Factors are below 2 to this; with at most 2^24 components of at most 15, scores are below 2^53."""
+"""Factors are below 2 to this power. With at most 2^24 components of at most 15, scores are below 2^53."""
 
 BLOCK_BYTES = 1 << 24
 
@@ -361,7 +361,7 @@ class BitClassifier:
         return best, read
 
     def _found(self, rows: Reals, when: Stops) -> tuple[Counts, Counts]:
-        """Return prototypes and words read of checked rows of features, block by block."""
+        """Return prototypes, and the words read, of checked rows of features, block by block."""
         step = max(1, BLOCK_BYTES // (8 * word_count(self.dim)))
         if len(rows) <= step:
             return self._best_of(self.encoder.encode_block(rows, self._backend), when)

@@ -1,4 +1,4 @@
-"""Thermometers and levels bound to roles, as tables of bits and thresholds."""
+"""Thermometers and levels, bound to roles, as tables of bits and thresholds."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -124,7 +124,7 @@ class Density(Stepped):
 
     @cached_property
     def _sorted(self) -> tuple[Words, Words, Words]:
-        """Members above and below all thresholds, and ties, in the order of thresholds."""
+        """Members above all and below all thresholds, and ties, in the order of thresholds."""
         vectors = np.stack([*self.roles, *(self.roles ^ self.flips), self.tie])
         order = np.argsort(self.thresholds)
         ordered = vectors if self.ordered else np.stack([pack(unpack(one, self.dim)[order]) for one in vectors])

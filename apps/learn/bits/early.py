@@ -28,10 +28,10 @@ Counts = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)
-"""Of the words, after which a row may stop."""
+"""Shares of the words after which a row may stop."""
 
 MOST_PROTOTYPES = 2048
-"""Leads are kept for all pairs, at three checks (96 MiB)."""
+"""Most prototypes: leads are stored for all pairs, at three checks (96 MiB)."""
 
 
 class Stops(NamedTuple):
@@ -92,7 +92,7 @@ def stops(planes: Words, factors: Counts, biases: Counts, owners: Counts, dim: i
 
 
 def _squares(levels: Reals, factors: Counts) -> Reals:
-    """Return the squared distances of vectors times their factors."""
+    """Return the squared distances of vectors, times their factors."""
     products = (levels @ levels.T) * factors[:, None] * factors
     own = np.diagonal(products)
     return np.asarray(np.maximum(own[:, None] + own - 2 * products, 0))

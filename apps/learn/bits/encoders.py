@@ -1,4 +1,4 @@
-"""What BitClassifier needs of an encoder: rows of numbers to rows of bits, the same in Python, C and JavaScript."""
+"""The interface of BitClassifier's encoders: rows of numbers to rows of bits, equal in Python, C and JavaScript."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from hdc.words import Words, as_words, pack, word_count
 Reals = npt.NDArray[np.float64]
 
 MOST_DIM = 1 << 24
-"""Components and features of a model, at most: scores are then exact in doubles, which JavaScript has."""
+"""Most components and features of a model; scores are then exact in doubles, JavaScript's numbers."""
 
 BLOCK_BYTES = 1 << 24
-"""What is held of a block of rows beside the result, more or less (16 MiB)."""
+"""Approximate bytes of working memory for a block of rows, besides the result (16 MiB)."""
 
 
 class Encoder(ABC):
     """What :class:`BitClassifier` needs of an encoder: rows of so many features to rows of so many bits."""
 
     kind: ClassVar[int]
-    """Its number in a model file."""
+    """Number of the encoder in a model file."""
 
     dim: int
 
@@ -43,7 +43,7 @@ class Encoder(ABC):
     @property
     @abstractmethod
     def _row_bytes(self) -> int:
-        """What one row needs while it is encoded."""
+        """Bytes that encoding one row needs."""
 
     @abstractmethod
     def _encoded(self, rows: Reals, backend: Backend) -> Words:

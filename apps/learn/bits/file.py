@@ -184,7 +184,7 @@ def _parsed(content: bytes) -> Model:
 
 
 def _check(header: _Header) -> None:
-    """Raise unless the numbers of a header are possible, before anything is made of them."""
+    """Raise unless the numbers of a header are possible, before anything is allocated."""
     counts = header.features, header.dim, header.prototypes, header.classes
     if not all(1 <= count <= MOST_DIM for count in counts) or header.bits not in BITS:
         raise _damaged("a number of its header is out of range")
@@ -204,7 +204,7 @@ class _Sections:
         self._body, self._at = body, 0
 
     def take(self, size: int) -> bytes:
-        """Return so many bytes, behind which zeros are skipped."""
+        """Return this many bytes, and skip the zeros after them."""
         begin, end = self._at, self._at + size
         self._at = end + -end % 8
         if self._at > len(self._body) or any(self._body[end : self._at]):
@@ -220,7 +220,7 @@ class _Sections:
         return found.astype(kind.newbyteorder("="), copy=False).reshape(shape)
 
     def end(self) -> None:
-        """Raise if something is left."""
+        """Raise if anything is left."""
         if self._at != len(self._body):
             raise _damaged("its sections do not fit its header")
 
@@ -250,7 +250,7 @@ def _tables(encoder: Encoder) -> list[bytes]:
 
 
 def _names(classes: npt.NDArray[Any]) -> tuple[bytes, int]:
-    """Return the names of classes, and what they are."""
+    """Return the names of classes, and their type."""
     names = [str(one) for one in classes.tolist()]
     label = {"U": _TEXT, "i": _WHOLE, "f": _REAL, "b": _BOOL}[classes.dtype.kind]
     if any("\0" in text(name, "each of classes") for name in names):

@@ -1,4 +1,4 @@
-"""Models with flipped bits: what memory that errs does to them."""
+"""Models with flipped bits: the effect of memory errors."""
 
 import dataclasses
 from typing import Any
@@ -12,7 +12,7 @@ from hdc.apps.learn.bits.fourier import Fourier
 from hdc.words import Words, pack
 
 PARTS = ("classes", "tables")
-"""What of a model can be flipped."""
+"""Parts of a model that can be flipped."""
 
 
 def flip_bits(values: npt.NDArray[Any], share: float, rng: np.random.Generator) -> npt.NDArray[Any]:

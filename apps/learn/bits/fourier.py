@@ -1,4 +1,4 @@
-"""Signs of random Fourier features, as tables of whole phases."""
+"""Signs of random Fourier features, as tables of integer phases."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,13 +17,13 @@ from hdc.kernels import Backend
 from hdc.words import Words
 
 STEPS = (1 << 15) - 1
-"""Steps to the farther end of a range, from what stands for a missing value."""
+"""Steps from the missing value to the farther end of a range."""
 
 LEAST_STEP = 2.0**-1000
-"""Of a range that is empty: one over it is a double."""
+"""Step of an empty range; its reciprocal is still a double."""
 
 MOST_STEPS = 1 << 16
-"""Steps of a feature to either side, at most."""
+"""Most steps of a feature to either side."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Fourier(Stepped):
 
     @cached_property
     def _columns(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-        """Weights in spans of components, and offsets less the quarter of a turn that the kernel adds."""
+        """Weights in spans of components, and offsets minus the quarter turn that the kernel adds."""
         quarter = np.uint32(1 << (self.bit - 1))
         offsets = (self.offsets - quarter).view(np.int32)  # modulo 2^32
         return in_spans(self.weights.T.astype(np.int32)), offsets[None]
@@ -145,7 +145,7 @@ class Fourier(Stepped):
 
 
 def _precision(turns: Reals, weight_bits: int | None) -> tuple[int, int]:
-    """Return the width of weights, and the bit that says whether a cosine is negative."""
+    """Return the width of weights, and the bit that shows whether a cosine is negative."""
     if weight_bits not in (None, 8, 16, 32):
         raise ParameterError(f"weight_bits must be 8, 16, 32 or None, not {shown(weight_bits)}")
     for width in (16, 32) if weight_bits is None else (weight_bits,):

@@ -1,4 +1,4 @@
-"""What a BitClassifier is made of, checked: classes of prototypes, what is added to scores, the mean of rows."""
+"""Checked parts of a BitClassifier: classes of prototypes, intercepts of scores, the mean of rows."""
 
 from typing import Any
 

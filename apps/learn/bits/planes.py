@@ -1,4 +1,4 @@
-"""Real vectors as a few planes of bits and one scale: what a dot product with signs becomes sums of distances of."""
+"""Real vectors as a few planes of bits and a scale: dot products with signs become sums of Hamming distances."""
 
 from typing import Any, NamedTuple
 
@@ -13,16 +13,16 @@ Floats = npt.NDArray[np.float32]
 Reals = npt.NDArray[np.float64]
 
 BITS = (1, 2, 4)
-"""How many planes there may be."""
+"""Possible numbers of planes."""
 
 TRIED = 12
-"""Scales from which the search for the best one begins."""
+"""Scales at which the search for the best one starts."""
 
 STEPS = 8
-"""Improvements of each of them, at most."""
+"""Most improvements per start."""
 
 BLOCK = 1 << 20
-"""Components that are held at a time (8 MiB of float64, a few times)."""
+"""Components to hold per block (8 MiB of float64, a few times)."""
 
 
 class Planes(NamedTuple):
@@ -137,14 +137,14 @@ def integers(planes: Words, dim: int) -> npt.NDArray[np.int8]:
 
 
 def _levels(rows: Reals, scale: Reals, bits: int) -> Reals:
-    """Return the odd integers nearest to rows over their scales, 1 for what is 0."""
+    """Return the odd integers nearest to rows divided by their scales, 1 for 0."""
     top = 2**bits - 1
     over = np.divide(rows, scale[:, None], out=np.zeros_like(rows), where=scale[:, None] > 0)
     return np.asarray(np.clip(2 * np.floor(over / 2) + 1, -top, top))
 
 
 def _fitted(rows: Reals, levels: Reals, spread: Reals) -> tuple[Reals, Reals]:
-    """Return the best scale of each row for its integers, and what of the loss without any it spares."""
+    """Return the best scale of each row for its integers, and the squared error that it removes."""
     product, square = (rows * levels) @ spread, (levels * levels) @ spread
     scale = np.divide(product, square, out=np.zeros_like(product), where=square > 0)
     return scale, scale * product
@@ -168,6 +168,6 @@ def _scales(rows: Reals, bits: int, spread: Reals) -> Reals:
 
 
 def _planes(levels: Reals, bits: int) -> Words:
-    """Pack odd integers: ``(top - level) / 2`` in binary, the heaviest digit in the first plane, a set bit for less."""
+    """Pack odd integers: ``(top - level) / 2`` in binary, the heaviest digit in the first plane; set bits mean less."""
     below = ((2**bits - 1 - levels) / 2).astype(np.uint8)
     return np.stack([pack(below >> (bits - 1 - i) & 1) for i in range(bits)], axis=1)

@@ -1,4 +1,4 @@
-"""What flipped bits of a model cost: accuracy by the share of bits that memory gets wrong, and its figure."""
+"""The cost of flipped bits: accuracy by the share of bits that memory gets wrong, and its figure."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHARES = (0.0, 0.01, 0.05, 0.1, 0.2)
-"""Of the bits that are flipped."""
+"""Shares of the bits that are flipped."""
 
 PANEL = (4.2, 3.4)
-"""Inches."""
+"""Inches of a panel."""
 
 
 class Flips(NamedTuple):

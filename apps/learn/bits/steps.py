@@ -16,7 +16,7 @@ from hdc.checks import array, shown
 from hdc.errors import DimensionError, DTypeError, ParameterError
 
 MOST_SCALE = 2.0**1023
-"""Twice a scale is a double."""
+"""Largest scale; twice a scale must be a double."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Stepped(Encoder):
             raise ParameterError(f"scale of feature {place} must be above 0 and below 2^1023, not {self.scale[place]}")
 
     def _steps(self, rows: Reals, least: int, most: int, missing: int) -> npt.NDArray[np.int32]:
-        """Return the integers of rows, in a range; ``missing`` for NaN."""
+        """Return the integers of rows, cut to a range; ``missing`` for NaN."""
         with np.errstate(over="ignore"):
             halves = np.ceil((rows - self.low) * (2 * self.scale))
         halves = np.where(np.isnan(rows), 2 * missing, np.clip(halves, 2 * least, 2 * most))

@@ -1,4 +1,4 @@
-"""The tables of a fitted ``Features``: the same bits, from integers alone."""
+"""Tables of a fitted ``Features``: the same bits, from integers alone."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def tables_of(encoder: Any, weight_bits: int | None = None) -> Encoder:
 
 
 def _phases(signs: FourierSigns) -> Fourier:
-    """Return the whole phases that the encoder has itself."""
+    """Return the integer phases that the encoder itself has."""
     weights, offsets = (part.astype(np.float64) for part in signs.parts)
     bit = signs.turn.bit_length() - 2
     return Fourier.of_phases(

@@ -1,4 +1,4 @@
-"""``hdc learn eval``: cross-validation beside other learners, as a table, JSON or a figure."""
+"""``hdc learn eval``: cross-validation of several learners, as a table, JSON or a figure."""
 
 import argparse
 import json
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.group is not None and arguments.group == arguments.target:
         raise ParameterError(f"column {arguments.group!r} cannot be the group and the target")
     if arguments.plot:
-        figure_class()  # whether it can be drawn is known before the work
+        figure_class()  # fail before the work if it cannot be drawn
     with opened(arguments) as table:
         schema = schema_of(table, arguments, [] if arguments.group is None else [arguments.group])
         contenders = _ours(schema, arguments, settings)

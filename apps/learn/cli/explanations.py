@@ -16,7 +16,7 @@ from hdc.checks import integer
 from hdc.errors import UnsupportedError
 
 WIDTH = 60
-"""Characters of a value that are shown."""
+"""Most characters of a value."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _found(table: Source, schema: Schema, row: int) -> tuple[Any, str]:
-    """Return the features of one row, with nothing else in them, and its place."""
+    """Return the features of one row, without anything else, and its place."""
     before = 0
     for block in table.blocks():
         if row <= before + len(block):

@@ -1,4 +1,4 @@
-"""``hdc learn export``: a model of plain bits, which C, JavaScript and :class:`BitClassifier` read."""
+"""``hdc learn export``: a model of plain bits for C, JavaScript and :class:`BitClassifier`."""
 
 import argparse
 import tempfile
@@ -16,7 +16,7 @@ from hdc.apps.learn.tables.schema import Schema
 from hdc.errors import ParameterError, UnsupportedError
 
 SAMPLE = 20_000
-"""Rows, at most, on which a model of bits is compared."""
+"""Most rows to compare a model of bits on."""
 
 
 class BitLearner:

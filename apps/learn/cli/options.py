@@ -1,4 +1,4 @@
-"""What the commands of ``hdc learn`` have in common: the table that was named, and what is said of it."""
+"""The common part of the ``hdc learn`` commands: the input table, and notes about it."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from hdc.apps.learn.tables.schema import Schema, learn_schema
 from hdc.errors import ParameterError
 
 SHOWN = 8
-"""Columns that are named in a note."""
+"""Most columns that a note names."""
 
 
 def opened(arguments: argparse.Namespace) -> AbstractContextManager[source.Source]:

@@ -1,4 +1,4 @@
-"""``hdc learn predict``: the target of each row of a file, which is read in blocks."""
+"""``hdc learn predict``: predict the target of each row of a file, which is read in blocks."""
 
 import argparse
 import csv
@@ -103,7 +103,7 @@ def _text(value: Any) -> str:
 
 
 def _compare(schema: Schema, block: Block, rows: list[dict[str, Any]], checked: Checked) -> None:
-    """Compare what was predicted with what is right, where the file has it."""
+    """Compare predictions with the targets, if the file has them."""
     values = column_of(block, schema.target)
     for row, value in zip(rows, [] if values is None else values, strict=False):
         if not is_missing(value):

@@ -1,4 +1,4 @@
-"""Models that ``hdc learn train`` writes: a learner's own file, which also says what its table is."""
+"""Models of ``hdc learn train``: a learner's own file with the schema of its table."""
 
 import dataclasses
 import os
@@ -16,10 +16,10 @@ from hdc.errors import FileFormatError, FileKindError, ParameterError
 DIM = 4096
 
 KINDS = {"classify": "learn:HDClassifier", "regress": "learn:HDRegressor"}
-"""Of files, by task."""
+"""Kinds of files, by task."""
 
 TABLE = "table"
-"""Where the meta of the file has the schema; learners leave it alone."""
+"""Entry of the file's meta with the schema; learners ignore it."""
 
 
 def learner(schema: Schema, *, rule: str | None, dim: int | None, settings: Mapping[str, Any], backend: str) -> Any:

@@ -1,4 +1,4 @@
-"""``hdc learn train``: from a file to a model, at once or block by block."""
+"""``hdc learn train``: learn a model from a file, at once or block by block."""
 
 import argparse
 import time
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _output(arguments: argparse.Namespace) -> str:
-    """Return the file to write, known to be writable before the work rather than after it."""
+    """Return the output file, after checking that it can be written."""
     output: str | None = arguments.output
     if output is None and arguments.file == STDIN:
         raise ParameterError("standard input has no name; name the model with -o MODEL")
@@ -61,7 +61,7 @@ def _fit(learner: Any, table: Source, schema: Schema) -> int:
 
 
 def _stream(learner: Any, table: Source, schema: Schema, passes: int) -> int:
-    """Learn from blocks of the file, which is gone over once or more often."""
+    """Learn from blocks of the file, in one or several passes."""
     if not hasattr(learner, "partial_fit"):
         rule = getattr(learner, "rule", "")
         raise UnsupportedError(f"rule {rule!r} needs all rows at once; leave out --stream, or choose another --rule")
@@ -70,7 +70,7 @@ def _stream(learner: Any, table: Source, schema: Schema, passes: int) -> int:
 
 
 def _learned(learner: Any, blocks: Iterable[Rows], schema: Schema) -> Iterator[int]:
-    """Learn from each block, and yield each of its rows once that is done."""
+    """Learn from each block, and yield its rows afterwards."""
     given = {"classes": schema.classes} if schema.classes else {}
     for block in blocks:
         learner.partial_fit(block.features, block.targets, **given)

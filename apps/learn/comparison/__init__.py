@@ -1,1 +1,1 @@
-"""Learners compared: cross-validation beside others on the same folds, as numbers and as a figure."""
+"""Compare learners by cross-validation on the same folds, as numbers and as a figure."""

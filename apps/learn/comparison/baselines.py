@@ -1,4 +1,4 @@
-"""What hypervectors are compared with: scikit-learn's own learners, with the preparation that each needs."""
+"""Baselines: scikit-learn's own learners, with the preprocessing that each needs."""
 
 import pickle
 import re
@@ -21,13 +21,13 @@ from hdc.apps.learn.comparison.cross_validation import Contender
 from hdc.apps.learn.tables.schema import Schema
 
 MOST_KERNEL_ROWS = 20_000
-"""Rows of training that a support vector machine is given: about a minute."""
+"""Most training rows of a support vector machine: about a minute."""
 
 GUESSES = ("most frequent class", "mean")
-"""What says the same of every row, for classes and for numbers."""
+"""Baselines that predict the same for every row, for classes and for numbers."""
 
 COMPONENTS = 100
-"""What sparse text and documents are reduced to for trees, which take no sparse matrices."""
+"""Components of sparse text and documents for trees, which accept no sparse matrices."""
 
 
 class Components(TruncatedSVD):  # type: ignore[misc]
@@ -61,7 +61,7 @@ def baselines(schema: Schema) -> list[Contender]:
 
 
 def _scaled_target(learner: Any) -> Any:
-    """Return a learner of numbers whose defaults suit targets of variance 1."""
+    """Return a regressor whose targets are scaled to variance 1, which its defaults expect."""
     return TransformedTargetRegressor(learner, transformer=StandardScaler())
 
 
@@ -71,7 +71,7 @@ def pickled_size(learner: Any) -> int:
 
 
 def _scaled(schema: Schema) -> Any:
-    """Return what linear learners and kernels need: numbers scaled, categories as indicators, words by TF-IDF."""
+    """Return the preprocessing of linear learners and kernels: scaled numbers, indicators of categories, TF-IDF."""
     if schema.documents:
         return make_pipeline(FunctionTransformer(leaves), DictVectorizer(), MaxAbsScaler())
     numbers = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
@@ -79,7 +79,7 @@ def _scaled(schema: Schema) -> Any:
 
 
 def _dense(schema: Schema) -> Any:
-    """Return what trees need: numbers as they are, categories as numbers, words and documents by a few components."""
+    """Return the preprocessing of trees: numbers, categories as numbers, a few components of words and documents."""
 
     def reduced(sparse: Any) -> Any:
         return make_pipeline(sparse, Components(random_state=0))

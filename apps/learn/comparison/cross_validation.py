@@ -1,4 +1,4 @@
-"""Cross-validation: one learner beside others on the same folds, with honest times and sizes."""
+"""Cross-validation of several learners on the same folds, with times and sizes."""
 
 import time
 import warnings
@@ -120,7 +120,7 @@ def folds_of(rows: Rows, task: str, folds: int, seed: int = 0) -> Folds:
     if task == "classify" and (most := max(np.unique(rows.targets, return_counts=True)[1])) < folds:
         raise ParameterError(f"{folds} folds need a class of at least as many rows, and the largest has {most}")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # classes of fewer rows than folds: they miss in some
+        warnings.simplefilter("ignore", UserWarning)  # a class of fewer rows than folds is missing in some
         cut = _splitter(rows, task, folds, seed).split(np.zeros(len(rows)), rows.targets, rows.groups)
         folds_cut = [(known, new) for known, new in cut if len(new)]
     if task == "classify" and any(len(np.unique(rows.targets[known])) < 2 for known, _ in folds_cut):
@@ -163,13 +163,13 @@ def _too_many(contender: Contender, folds: Folds) -> str:
 
 
 def _few(rows: Rows, known: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the places of at most ``FEW`` rows, of small and large targets, so of two classes at least."""
+    """Return the places of at most ``FEW`` rows with small and large targets, and so of at least two classes."""
     ordered = known[np.argsort(rows.targets[known], kind="stable")]
     return ordered[np.linspace(0, len(ordered) - 1, min(FEW, len(ordered))).astype(np.int64)]
 
 
 def _failure(rows: Rows, contender: Contender, outcome: Outcome, fold: Fold, task: str) -> str:
-    """Run a learner on a fold, and return why scikit-learn's cannot learn from these rows, if it cannot."""
+    """Run a learner on a fold; return why a scikit-learn learner cannot learn from these rows, or None."""
     try:
         _run(rows, contender, outcome, *fold, task)
     except ValueError as error:

@@ -1,1 +1,1 @@
-"""JSON documents as hypervectors to learn from."""
+"""Encode JSON documents as hypervectors to learn from."""

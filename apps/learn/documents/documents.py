@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
 Section: TypeAlias = tuple[str, ...]
-"""A view, a key of the document beneath ``DOCUMENT``, or, alone, the rest of it."""
+"""A view, a key of the document below ``DOCUMENT``, or ``DOCUMENT`` alone for the rest."""
 
 WEIGHINGS = ("labels", "leaves")
-"""How sections weigh."""
+"""How sections are weighted."""
 
 SECTIONS = 24
-"""Keys of documents that have a weight of their own: the most frequent."""
+"""Keys of documents with their own weight: the most frequent."""
 
 ROWS = 2000
-"""Documents, spread evenly, of which weights are learned."""
+"""Documents, evenly spaced, to learn weights from."""
 
 NARROW = 512
-"""Components of the vectors of which weights are learned."""
+"""Components of the vectors to learn weights from."""
 
 
 class Documents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -234,7 +234,7 @@ class Documents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
 
 def _sections(seen: list[dict[str, Any]]) -> list[Section]:
-    """Return the sections: views, and the most frequent keys of documents, the rest of them as one."""
+    """Return the sections: views, and the most frequent keys of documents, with the others as one section."""
     keys = Counter(key for shown in seen if isinstance(shown[DOCUMENT], dict) for key in shown[DOCUMENT])
     named = [(DOCUMENT, key) for key, _ in keys.most_common(SECTIONS)]
     return [*named, (DOCUMENT,), *((view,) for view in VIEWS if view in seen[0])]
@@ -248,7 +248,7 @@ def _path(section: Section) -> str:
 def _section_vectors(
     encoder: JSONEncoder, seen: list[dict[str, Any]], section: Section, sections: list[Section]
 ) -> npt.NDArray[np.float32]:
-    """Return the unscaled vectors of one section of documents, zeros where a document has none of it."""
+    """Return the unscaled vectors of one section of documents, zeros for documents without it."""
     cut = [_cut(shown, section, sections) for shown in seen]
     held = np.array([bool(part) for part in cut])
     vectors = np.zeros((len(seen), encoder.dim), dtype=np.float32)
@@ -259,7 +259,7 @@ def _section_vectors(
 
 
 def _cut(shown: dict[str, Any], section: Section, sections: list[Section]) -> dict[str, Any]:
-    """Return what a section has of a document with its views: nothing, or an object with it."""
+    """Return the part of a document with its views that a section has: nothing, or an object with it."""
     held = shown.get(section[0])
     if section == (DOCUMENT,) and isinstance(held, dict):
         held = {key: value for key, value in held.items() if (DOCUMENT, key) not in sections}

@@ -1,9 +1,9 @@
-"""How much each section of documents should weigh, by the leave-one-out error of a ridge regression.
+"""Learn the weight of each section of documents, by the leave-one-out error of a ridge regression.
 
-The vector of a document is the sum of those of its sections. A section that holds much and says little, as a table of
-versions, drowns those that say much, as a title. Coordinate search (one weight at a time is doubled, halved or set to
-0, and what lowers the error is kept) finds weights from labels of the training documents alone. The error is Allen's
-PRESS of a ridge regression of class indicators, which needs one eigendecomposition and no refitting.
+The vector of a document is the sum of those of its sections. A large section with little information, such as a table
+of versions, drowns one with much, such as a title. Coordinate search finds weights from the labels of the training
+documents alone: it doubles, halves or zeroes one weight at a time and keeps what lowers the error. The error is
+Allen's PRESS of a ridge regression of class indicators, which needs one eigendecomposition and no refitting.
 """
 
 import numpy as np
@@ -13,13 +13,13 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
 STEPS = (2.0, 0.5, 0.0)
-"""Factors that are tried on a weight."""
+"""Factors to try on a weight."""
 
 RIDGES = 10.0 ** np.arange(-2, 2)
-"""Ridge parameters, of rows of unit length; the best one counts."""
+"""Ridge parameters for rows of unit length; the best one counts."""
 
 GAIN = 0.02
-"""Part of the error that a change must save, so that noise changes nothing."""
+"""Share of the error that a change must save, so that noise changes nothing."""
 
 SMALLEST = 1e-9
 

@@ -1,8 +1,8 @@
-"""What learners are shown of a document beside its leaves: words wherever they stand, their letters, and pairs.
+"""Views of a document for learners besides its leaves: words at any path, their letters, and pairs.
 
-A leaf is known by its path and its value. Words without path let one field speak for another; letters liken words of
-the same stem; a pair is two leaves of the same item of an array, as ``{"id": 7, "excluded": true}``, which says more
-than its leaves one by one: a sum of leaves cannot say whether it was 7 that was excluded.
+A leaf is known by its path and its value. Words without a path let one field speak for another. Letters make words of
+the same stem similar. A pair is two leaves of the same array item, such as ``{"id": 7, "excluded": true}``: a sum of
+leaves alone cannot show whether it was 7 that was excluded.
 """
 
 import json
@@ -12,19 +12,19 @@ from itertools import combinations
 from typing import Any
 
 VIEWS = ("words", "letters", "pairs")
-"""What can be added to the leaves."""
+"""Views that can be added to the leaves."""
 
 DOCUMENT = "document"
 """Key of the document itself."""
 
 GRAMS = (3, 4)
-"""Lengths of runs of letters, borders of words counted."""
+"""Lengths of runs of letters, with word boundaries."""
 
 MOST_LEAVES = 16
-"""Leaves of an item, in the order of their keys, of which pairs are made."""
+"""Leaves per item, in the order of their keys, to make pairs of."""
 
 LONGEST = 64
-"""Characters of a string that may be part of a pair: longer ones do not come again."""
+"""Most characters of a string in a pair; longer strings rarely recur."""
 
 _WORD = re.compile(r"[^\W_]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -83,7 +83,7 @@ def _pairs(value: Any) -> Iterator[str]:
 
 
 def _leaves(value: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    """Yield the scalars of an object and of objects in it, without what stands in arrays."""
+    """Yield the scalars of an object and of nested objects, without arrays."""
     for key, item in value.items():
         if isinstance(item, dict):
             yield from _leaves(item, f"{path}{key}.")

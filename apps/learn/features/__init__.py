@@ -1,4 +1,4 @@
-"""Tables as hypervectors: numbers, categories, texts and time series, column by column."""
+"""Encode tables as hypervectors: numbers, categories, texts and time series, column by column."""
 
 from typing import TYPE_CHECKING
 

@@ -44,7 +44,7 @@ def filler(value: Any, name: Any) -> Any:
     if isinstance(value, bool):
         return "bool", value
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # a column of integers has floats where one of them is missing
+        value = int(value)  # integers become floats in a column with a missing value
     if value is None or isinstance(value, str | bytes | int | float):
         return type(value).__name__, value
     return type(value).__name__, str(value)

@@ -23,10 +23,10 @@ Angles = npt.NDArray[Any]
 Counts = npt.NDArray[np.int64]
 
 LENGTH = math.sqrt(0.5)
-"""How far each value is from none: two values are 1 apart, as their directions have nothing in common."""
+"""Distance of each value from none; two values are at distance 1, because their directions are orthogonal."""
 
 KEPT = 1 << 26
-"""Bytes of angles that are kept (64 MiB)."""
+"""Most bytes of angles to cache (64 MiB)."""
 
 
 def has_angles(vsa: VSA) -> bool:
@@ -85,7 +85,7 @@ class CategoryAngles:
         return which, self._table
 
     def _number(self, place: int, value: Any) -> int:
-        """Return the number of a value's angles, which are made if it is new; -1 is the row of zeros, the last one."""
+        """Return the number of a value's angles, drawing them if it is new; -1 is the last row, which is zeros."""
         if value is None:
             return -1
         key = place, filler(value, self.names[place])

@@ -1,4 +1,4 @@
-"""Columns of JSON documents, or of what a transformer of the caller's encodes."""
+"""Columns of JSON documents, or of the input of the caller's own transformer."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""All that a fitted transformer knows, and the hypervectors of rows by it."""
+"""The state of a fitted transformer, and the encoding of rows by it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ from hdc.errors import DTypeError, ParameterError
 from hdc.kernels import Array
 
 NOTHING = ("no", "number")
-"""Name of the column that stands for none."""
+"""Name of the placeholder column if there are no numbers."""
 
 ZERO = Scaling(*np.array([[0.0], [1.0], [0.0], [1.0]]))
-"""Of that column, which is always at its center."""
+"""Scaling of that column, which is always at its center."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,11 +39,11 @@ NUMERIC = ("fourier", "density", "level", "projection", "series")
 """Codes of numbers."""
 
 _ENCODINGS: "weakref.WeakKeyDictionary[Features, tuple[Any, Encoding]]" = weakref.WeakKeyDictionary()
-"""The encoding that each transformer used last: its matrices are drawn once, and never copied or stored."""
+"""The last encoding of each transformer: its matrices are drawn once, and never copied or stored."""
 
 
 WIDTH = 0.7
-"""Bandwidth of ``"auto"``, times the median distance of two rows."""
+"""Bandwidth of ``"auto"``, in units of the median distance of two rows."""
 
 
 class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -170,7 +170,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
     @property
     def _stateless(self) -> bool:
-        """Whether nothing has to be fitted."""
+        """Whether the transformer needs no fitting."""
         kinds = (self.columns or {}).values()
         ranged = self.ranges is not None and not isinstance(self.ranges, Mapping)
         return ranged and all(isinstance(kind, str) and kind != "json" for kind in kinds)
@@ -321,7 +321,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         return scaling.of_ranges(*scaling.given_ranges(self.ranges, names))
 
     def _encoding(self, names: list[Any]) -> Encoding:
-        """Return the encoding by what was learned: the last one, if nothing has changed."""
+        """Return the encoding of the learned state, cached until the state changes."""
         own = list(getattr(self, "feature_names_in_", names))
         known = own, self.kinds_, self.scaling_, self.bandwidth_, self.series_, self.transformers_
         return self._cached(known, tuple(map(id, known[1:])))
@@ -335,7 +335,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         return self._cached((table.names, kinds, given, self._bandwidth(given, None, kinds), series, {}), ends)
 
     def _cached(self, known: tuple[Any, ...], marks: tuple[Any, ...]) -> Encoding:
-        """Return the encoding of names, kinds, scaling, bandwidth, series and transformers, or the one in use."""
+        """Return the encoding of these settings, or the cached one if it is equal."""
         settings = Settings(self.numeric, self.kernel, self.kappa, self.levels, self.window)
         key = self.vsa, vars(settings), list(known[0]), list(known[1]), known[3], marks
         last = _ENCODINGS.get(self)
@@ -347,7 +347,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     # ------------------------------------------------------------------ tables
 
     def _table(self, X: Any, reset: bool) -> Table:
-        """Check X as scikit-learn does, and take it apart."""
+        """Check X as scikit-learn does, and split it into columns."""
         X = in_memory(X)
         if is_frame(X):
             names = list(X.columns)

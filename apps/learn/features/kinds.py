@@ -1,4 +1,4 @@
-"""What each column of a table is: as the caller says, or as it looks."""
+"""The kind of each column of a table, given by the caller or detected."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,10 +8,10 @@ from hdc.checks import mapping, shown
 from hdc.errors import ParameterError
 
 KINDS = ("numeric", "category", "text", "series", "json", "drop")
-"""What a column can be, beside one that a transformer encodes."""
+"""Kinds of a column, besides one with its own transformer."""
 
 TRANSFORMER = "transformer"
-"""The kind of a column with a transformer of its own."""
+"""Kind of a column with its own transformer."""
 
 
 def check_kinds(columns: Mapping[Any, Any] | None) -> None:

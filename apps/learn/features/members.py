@@ -1,4 +1,4 @@
-"""What a row is bundled from, and the bundle."""
+"""The members that a row is bundled from, and the bundle."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from hdc.errors import UnsupportedError
 from hdc.kernels import Array
 
 BLOCK = 1 << 23
-"""Bytes that are worked on at a time (8 MiB)."""
+"""Bytes to process per block (8 MiB)."""
 
 
 class Members(NamedTuple):

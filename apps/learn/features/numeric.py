@@ -1,4 +1,4 @@
-"""Rows of numbers as hypervectors: one code of the whole row, or a record of its numbers."""
+"""Encode rows of numbers as hypervectors: one code of the whole row, or a record of its numbers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ Real = npt.NDArray[np.float64]
 Whole32 = npt.NDArray[np.int32]
 
 FRACTION = 10
-"""Bits behind the point of numbers whose Fourier features are signs."""
+"""Fractional bits of numbers whose Fourier features are signs."""
 
 RANGE = 16
 """Bits of such numbers: up to 64 units."""
@@ -121,7 +121,7 @@ class FourierSigns(Whole):
 
     @cached_property
     def _spans(self) -> Whole32:
-        """The frequencies as the kernel reads them."""
+        """The frequencies in the layout of the kernel."""
         return in_spans(self.parts[0])
 
     def rows(self, X: Real, angles: npt.NDArray[Any] | None = None) -> Array:

@@ -1,4 +1,4 @@
-"""Records of numbers: the sum, over the columns, of a role times a code of where the number lies in its range."""
+"""Records of numbers: the sum over columns of a role times a code of the number's place in its range."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ class SignRecord:
         self.upper, self.lower = (self._ordered(end, order) for end in ends)
 
     def _ordered(self, vectors: Array, order: npt.NDArray[np.int64]) -> Words:
-        """Return vectors as packed signs, their components in the order of the changes."""
+        """Return vectors as packed signs, with their components in the order of the changes."""
         bits, plain = self.host.kernels.bits, self.vsa.to_numpy(vectors)
         words = plain if isinstance(self.vsa, MAPB) else bits.pack(plain < 0)
         return np.asarray(words if self.back is None else bits.gather(words, order, self.vsa.dim))

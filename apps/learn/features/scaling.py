@@ -1,4 +1,4 @@
-"""Where each numeric column lies: its range and its spread, given or of the rows that were seen first."""
+"""Range and spread of each numeric column, given or from the rows seen first."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,10 @@ from hdc.errors import ParameterError
 Real = npt.NDArray[np.float64]
 
 FAR = 1e9
-"""Units from the center beyond which numbers are not told apart."""
+"""Distance from the center, in units, beyond which numbers are not distinguished."""
 
 SAMPLE = 512
-"""Rows whose distances are looked at, at most."""
+"""Most rows whose distances are computed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +49,10 @@ def learned(X: Real) -> Scaling:
     A column without numbers is centered at 0; one whose numbers are all equal has the unit 1.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # columns of nothing but NaN
+        warnings.simplefilter("ignore", RuntimeWarning)  # columns of only NaN
         low, high = (np.nan_to_num(end(X, axis=0), nan=0.0) for end in (np.nanmin, np.nanmax))
         greatest = np.maximum(np.abs(low), np.abs(high))
-        parts = X / np.where(greatest > 0, greatest, 1.0)  # whose squares are numbers
+        parts = X / np.where(greatest > 0, greatest, 1.0)  # with finite squares
         mean, spread = np.nan_to_num(np.nanmean(parts, axis=0), nan=0.0), np.nanstd(parts, axis=0)
     return Scaling(low, high, mean * greatest, _units(spread * greatest))
 

@@ -1,10 +1,10 @@
-"""Frequencies as the kernel reads them: span after span of components."""
+"""Frequencies in the layout of the kernel: one span of components after another."""
 
 import numpy as np
 import numpy.typing as npt
 
 SPAN = 256
-"""Components whose frequencies lie beside each other: they stay in a cache for all rows."""
+"""Components per span, whose frequencies fit a cache for all rows."""
 
 
 def in_spans(matrix: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:

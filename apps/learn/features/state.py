@@ -1,4 +1,4 @@
-"""What a transformer says of itself as JSON: parameters, and what was learned."""
+"""The state of a transformer as JSON: parameters, and what was learned."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tables taken apart into columns: arrays, lists of rows, and frames of pandas or polars."""
+"""Split tables into columns: arrays, lists of rows, and frames of pandas or polars."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -50,7 +50,7 @@ def grams(text: str) -> "Counter[tuple[str, str]]":
 
 
 def _bundles(vsa: VSA, counted: "list[Counter[tuple[str, str]]]") -> Array:
-    """Return a vector of each text; of one without words any."""
+    """Return one vector per text; a text without words gets an arbitrary one."""
     numbers: dict[tuple[str, str], int] = {("word", ""): 0}
     for counts in counted:
         for gram in counts:

@@ -1,1 +1,1 @@
-"""Rules by which class vectors are learned, one file each."""
+"""Rules that learn class vectors, one per file."""

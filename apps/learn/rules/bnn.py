@@ -16,7 +16,7 @@ from hdc.apps.learn.rules.settings import Counts, Floats, Learned
 from hdc.errors import BackendUnavailableError
 
 START = 0.1
-"""Spread of the latent numbers that training begins with, which have the signs of the sums of each class."""
+"""Spread of the initial latent numbers, which have the signs of the class sums."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def fit(rows: Rows, labels: Counts, sample_weight: Floats, settings: BNNSettings
 
 
 def _started(rows: Rows, labels: Counts, sample_weight: Floats, settings: BNNSettings) -> Floats:
-    """Return the sums of each class, ``(classes, dim)``, brought to a spread of ``START``."""
+    """Return the sums of each class, ``(classes, dim)``, scaled to a spread of ``START``."""
     sums = np.zeros((settings.classes, rows.dim))
     for which, block in rows.blocks():
         member = (labels[which, None] == np.arange(settings.classes)) * sample_weight[which, None]
@@ -116,7 +116,7 @@ def _started(rows: Rows, labels: Counts, sample_weight: Floats, settings: BNNSet
 
 
 def _step(torch: Any, adam: Any, latent: Any, batch: Any, dropout: float, generator: Any) -> float:
-    """Take one step of Adam on a batch of rows, labels and weights; return its weighted loss."""
+    """Do one step of Adam on a batch of rows, labels and weights; return its weighted loss."""
     block, targets, weights = batch
     kept = torch.rand(block.shape, generator=generator) >= dropout
     signs = torch.where(latent < 0, -1.0, 1.0)

@@ -1,7 +1,7 @@
-"""Which components carry a classifier: those that say least are zeroed (SparseHD) or exchanged (NeuralHD, DistHD).
+"""Choose components: the least informative ones are zeroed (SparseHD) or exchanged (NeuralHD, DistHD).
 
-An encoder whose component j depends on j alone can be asked for more components than are used. To redraw a component
-is then to use one that was not used yet, and the components in use are all that has to be remembered.
+An encoder whose component j depends on j alone can provide more components than are used. To redraw a component is
+then to use an unused one, so only the components in use must be stored.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""From the name of a rule to what it learns: all at once, or part by part."""
+"""Run a rule by its name: all rows at once, or part by part."""
 
 from typing import Any, NamedTuple
 
@@ -17,10 +17,10 @@ RULES = (*STREAMING, "lvq", "glvq", "bnn")
 """All rules."""
 
 REGENERATIONS = {"neuralhd": "variance", "disthd": "errors"}
-"""By which components are exchanged, by the names of the literature."""
+"""Criteria for exchanging components, by the names of the literature."""
 
 ROUNDS, SHARE = 10, 0.1
-"""Of an exchange of components: half of those that there are stay in use."""
+"""Rounds, and the share exchanged per round: half of all components stay in use."""
 
 
 class Outcome(NamedTuple):
@@ -80,7 +80,7 @@ def scores(learned: Learned, rows: Rows, classes: int, backend: str) -> Any:
 
 
 def _exchange(wide: int, by: str) -> Regeneration:
-    """Return the exchange that uses as many components at a time as there can be."""
+    """Return the exchange that uses the most components at a time."""
     dim = max(1, int(wide / (1 + ROUNDS * SHARE)) + 1)
     while dim > 1 and Regeneration(dim, SHARE, ROUNDS, by).wide > wide:
         dim -= 1

@@ -1,8 +1,8 @@
-"""Several prototypes a class, moved by learning vector quantization: LVQ (Kohonen 1990), GLVQ (Sato and Yamada 1996).
+"""Several prototypes per class, moved by learning vector quantization: LVQ (Kohonen 1990), GLVQ (Sato and Yamada 1996).
 
 On hypervectors: Diao et al. 2021, "Generalized Learning Vector Quantization for Classification in Randomized Neural
-Networks and Hyperdimensional Computing". Rows and prototypes have length 1 here, so that the squared distance is
-``2 - 2 cosine``, and the nearest prototype is that of the greatest cosine: the one that predicts.
+Networks and Hyperdimensional Computing". Rows and prototypes have length 1 here, so the squared distance is
+``2 - 2 cosine``, and the nearest prototype, which predicts, has the greatest cosine.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from hdc.apps.learn.rules.settings import Counts, Floats, Learned
 from hdc.dispatch import learn_kernels, numpy_backend
 
 START_STEPS = 10
-"""Rounds of k-means that are enough to start from."""
+"""Rounds of k-means that suffice for a start."""
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,13 @@ from hdc.apps.learn.rules.settings import Counts, Floats, Learned
 Doubles = npt.NDArray[np.float64]
 
 GRID = 10.0 ** np.arange(-5, 3.25, 0.5)
-"""Times the mean eigenvalue of all components: what ``alpha`` is chosen from."""
+"""Candidates for ``alpha``, in units of the mean eigenvalue of all components."""
 
 FILLED = 1e6
-"""Times the sum of all eigenvalues: what is as good as infinite beside them."""
+"""Value that acts as infinite, in units of the sum of all eigenvalues."""
 
 USUAL = 1e-2
-"""Times the mean eigenvalue: ``alpha`` of a stream, whose rows are gone."""
+"""``alpha`` of a stream, whose rows are gone, in units of the mean eigenvalue."""
 
 
 class Fitted(NamedTuple):
@@ -120,7 +120,7 @@ def _by_rows(rows: Rows, targets: Doubles, sample_weight: Floats, alpha: float |
     center = np.asarray((root * root) @ targets / count, dtype=np.float64)
     x = ((x - mean) * root[:, None]).astype(np.float32)
     y = (targets - center) * root[:, None]
-    # The direction that centering empties is given a great value: what the intercept fits counts as fitted.
+    # A large value on the direction that centering empties makes what the intercept fits count as fitted.
     gram = (x @ x.T).astype(np.float64)
     spread = np.trace(gram)
     gram += np.outer(root, root) * (FILLED * spread / count + 1) / count
@@ -141,7 +141,7 @@ def _by_rows(rows: Rows, targets: Doubles, sample_weight: Floats, alpha: float |
 
 
 def _centered(sums: Sums) -> tuple[Doubles, Doubles, Doubles]:
-    """Return the mean row, the Gram matrix of rows less it, and their products with the targets."""
+    """Return the mean row, the Gram matrix of centered rows, and their products with the targets."""
     mean = sums.gram[-1, :-1] / sums.count
     spread = sums.gram[:-1, :-1] - sums.count * np.outer(mean, mean)
     return mean, spread, sums.moments[:-1] - np.outer(mean, sums.moments[-1])
@@ -156,7 +156,7 @@ def _left_out(residual: Doubles, leverage: Doubles) -> float:
 
 
 def _best(candidates: Doubles, errors: Doubles) -> float:
-    """Return the candidate of least error; the greatest of equal ones."""
+    """Return the candidate with the least error; the greatest wins ties."""
     return float(candidates[np.flatnonzero(errors <= errors.min() * (1 + 1e-9))[-1]])
 
 

@@ -1,4 +1,4 @@
-"""What a rule is told, and what it returns."""
+"""The settings of a rule, and its result."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,7 +10,7 @@ Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
 
 RATES = {"lvq": 0.05, "glvq": 0.05, "bnn": 0.01}
-"""Length of a step, where it is not 1."""
+"""Length of a step, if it is not 1."""
 
 
 @dataclass(frozen=True)

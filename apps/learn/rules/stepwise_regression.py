@@ -21,7 +21,7 @@ from hdc.apps.learn.rules.settings import Counts, Floats
 Doubles = npt.NDArray[np.float64]
 
 TOGETHER = 64
-"""Rows of one triangular system: its cost grows with their square, a product of matrices needs some."""
+"""Rows per triangular system: its cost grows with their square, but a matrix product needs some."""
 
 
 class Models(NamedTuple):

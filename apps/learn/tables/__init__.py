@@ -1,1 +1,1 @@
-"""Tables from files: CSV, Parquet and JSON Lines in blocks of rows, and the contents of each column."""
+"""Read tables from files: CSV, Parquet and JSON Lines in blocks of rows, and summaries of each column."""

@@ -1,4 +1,4 @@
-"""What a table is read in: blocks of rows as columns, with the place of each row in its file."""
+"""Blocks of rows as columns, with the place of each row in its file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from typing import Any
 from hdc.errors import HDCError
 
 ROWS = 8192
-"""Rows of a block."""
+"""Rows per block."""
 
 MOST_COLUMNS = 20_000
-"""Columns of a table; more of them are a file that is none."""
+"""Most columns of a table; a file with more is not a table."""
 
 
 class TableError(HDCError, ValueError):

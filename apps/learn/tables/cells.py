@@ -1,4 +1,4 @@
-"""What a cell means: missing, a number, a date, or text. The same cell means the same in every format."""
+"""Interpret a cell: missing, a number, a date, or text. It means the same in every format."""
 
 import math
 import re
@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 MISSING = frozenset({"", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A", "<NA>"})
-"""Strings that stand for a missing value; a period or a dash does not."""
+"""Strings for a missing value; a period or a dash is not one."""
 
 GREATEST = 1e100
-"""Numbers of greater magnitude are errors of something else, and their squares would not be finite."""
+"""Numbers of larger magnitude are errors of some other kind, and their squares would not be finite."""
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
 _DAY = 86400.0
@@ -107,7 +107,7 @@ def word(value: Any) -> str:
 def words(values: Sequence[Any]) -> npt.NDArray[np.object_]:
     """Return the text of each cell as ``(n,)`` objects: None where it is missing."""
     found = np.empty(len(values), dtype=object)
-    if {*map(type, values)} == {str}:  # each different one is looked at once
+    if {*map(type, values)} == {str}:  # each distinct value is checked once
         known = {value: _word_or_none(value) for value in {*values}}
         found[:] = [known[value] for value in values]
     else:

@@ -1,4 +1,4 @@
-"""The kind of values of a column, found in one pass in bounded memory."""
+"""Detect the kind of a column's values in one pass in bounded memory."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,16 +14,16 @@ Kind: TypeAlias = Literal["numeric", "date", "category", "text"]
 KINDS: tuple[Kind, ...] = ("numeric", "date", "category", "text")
 
 MOST_DISTINCT = 2000
-"""Distinct values that are counted; a column with more of them is no category."""
+"""Most distinct values to count; a column with more is not a category."""
 
 MOSTLY = 0.95
-"""A column is numeric if so large a share of its values are numbers; the others are taken for missing."""
+"""Least share of numbers in a numeric column; other values count as missing."""
 
 FEW = 20
-"""So few distinct values are a category, also where each row has one of its own."""
+"""A column with at most this many distinct values is a category, even if each row has its own."""
 
 _OWN = 0.9
-"""An identifier has so large a share of distinct values."""
+"""Least share of distinct values in an identifier."""
 
 
 @dataclass
@@ -63,7 +63,7 @@ class ColumnCounts:
         self.rows += len(values)
         found = cells.numbers(values)
         self._watch_steps(found)
-        if isinstance(values, np.ndarray):  # of floats: nothing else can be in it
+        if isinstance(values, np.ndarray):  # floats cannot be anything else
             values = found[~np.isnan(found)].tolist()
             self.known += len(values)
             self.numbers += len(values)
@@ -131,5 +131,5 @@ class ColumnCounts:
 
 
 def _times(values: list[Any]) -> Iterable[tuple[Any, int]]:
-    """Return different values and how often each occurs; lists and objects one by one, for they have no hash."""
+    """Return distinct values and their counts; lists and objects, which have no hash, one by one."""
     return Counter(values).items() if {*map(type, values)} == {str} else ((value, 1) for value in values)

@@ -1,4 +1,4 @@
-"""Read CSV: strict about quotes and the number of cells, bounded in memory, errors that name the line."""
+"""Read CSV: strict about quotes and the number of cells, in bounded memory, with errors that name the line."""
 
 import csv
 import io
@@ -10,10 +10,10 @@ from hdc.apps.learn.tables.blocks import MOST_COLUMNS, ROWS, Block, Places, Tabl
 from hdc.apps.unpacking import READ_ERRORS
 
 LINE = 64 << 20
-"""Bytes of a line, at most. A cell has at most as many characters as ``csv.field_size_limit`` says: 131,072."""
+"""Most bytes of a line. ``csv.field_size_limit`` limits the characters of a cell: 131,072."""
 
 DELIMITERS = ",;\t|"
-"""Those that are told from the first line: the one that is most often in it, outside quotes."""
+"""Separators that can be detected: the one that is most frequent in the first line outside quotes."""
 
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -61,7 +61,7 @@ def read_csv(
 
 
 class _Lines(Iterator[str]):
-    """The lines of a file, decoded; ``number`` is that of the last one."""
+    """The decoded lines of a file; ``number`` is the number of the last one."""
 
     def __init__(self, stream: io.BufferedReader, name: str, encoding: str) -> None:
         self._stream, self.name, self._encoding = stream, name, encoding
@@ -90,7 +90,7 @@ class _Lines(Iterator[str]):
 
 
 def _records(lines: _Lines, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line on which a row begins, and its cells."""
+    """Yield the line number at which a row starts, and its cells."""
     opening = next(lines, None)
     if opening is None:
         return

@@ -1,4 +1,4 @@
-"""Rows as learners take them, and some of them: a data frame of columns, or a list of documents."""
+"""Rows for learners: a data frame of columns, or a list of documents, and parts of them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from hdc.apps.learn.tables.source import Source
 from hdc.errors import BackendUnavailableError
 
 MOST_CELLS = 1 << 28
-"""Cells that are held at once: 2 GiB of numbers."""
+"""Most cells to hold at once: 2 GiB of numbers."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Read JSON, JSON Lines and nested Parquet: rows are documents, flat ones also columns."""
+"""Read JSON, JSON Lines and nested Parquet: rows are documents, and flat ones are also columns."""
 
 from collections.abc import Iterator
 from itertools import islice

@@ -1,4 +1,4 @@
-"""What a table has to learn from: its columns and their kinds, its target, and rows as features and targets."""
+"""The schema of a table to learn from: its columns and their kinds, its target, and rows as features and targets."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ TASKS = ("auto", "classify", "regress")
 than 10 that differ in most rows."""
 
 PROFILE_ROWS = 200_000
-"""Rows whose features are looked at; of the others the target only."""
+"""Rows whose features are examined; of further rows only the target is."""
 
 MOST_CLASSES = 1000
 

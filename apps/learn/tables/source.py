@@ -1,4 +1,4 @@
-"""Where a table comes from: a file or standard input, its format recognized by its contents."""
+"""The source of a table: a file or standard input, with the format detected from its contents."""
 
 import io
 import os
@@ -17,10 +17,10 @@ from hdc.apps.unpacking import READ_ERRORS, unpacker
 from hdc.errors import ParameterError
 
 STDIN = "-"
-"""The file name that stands for standard input."""
+"""File name for standard input."""
 
 FORMATS = ("auto", "csv", "json", "parquet")
-"""``"json"`` is JSON Lines, an array of documents, or one after another."""
+"""``"json"`` is JSON Lines, an array of documents, or one document after another."""
 
 _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson", ".geojson")
 _CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".dat")
@@ -120,7 +120,7 @@ def _unpacked(path: str) -> Iterator[io.BufferedReader]:
 
 
 def _format(path: str, name: str) -> str:
-    """Tell the format by the first bytes, and what they leave open by the suffix."""
+    """Detect the format by the first bytes, or by the suffix if they are ambiguous."""
     try:
         with _unpacked(path) as stream:
             head = stream.peek(64)[:64]
