@@ -1,6 +1,6 @@
 """The distinct numbers of an array, by sorting."""
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ def distinct(numbers: npt.NDArray[Number]) -> npt.NDArray[Number]:
     array([1, 3])
     """
     ascending = np.sort(numbers, axis=None)
-    new: npt.NDArray[Any] = np.ones(len(ascending), bool)
+    new = np.ones(len(ascending), bool)
     np.not_equal(ascending[1:], ascending[:-1], out=new[1:])
-    return ascending[new]
+    found: npt.NDArray[Number] = ascending[new]
+    return found

@@ -146,7 +146,7 @@ class Pipeline:
     def _few(self, search: Search, prepared: EstimateRows | GraphEstimateRows) -> Find:
         """Return what searches for each of a few queries in one go."""
         _, k, candidates, options, allowed = search
-        wanted = {"k": k, "candidates": candidates, "options": options, "allowed": allowed}
+        wanted: dict[str, Any] = {"k": k, "candidates": candidates, "options": options, "allowed": allowed}
         if self.space.metric == "cosine":
             return partial(prepared.find, **wanted)
 
