@@ -128,7 +128,7 @@ def only(monkeypatch, *names):
 
 
 def test_a_graph_is_tried_and_made_if_it_is_the_best(monkeypatch, tmp_path):
-    x, queries = walked(monkeypatch)
+    x, queries = walked(monkeypatch, 2000)
     only(monkeypatch, "graph", "RaBitQ, 1 bit")
     found = tune(x, recall=0.95, metric="cosine")
     tried = {one.recipe.name: one for one in found.trials}
@@ -307,7 +307,7 @@ def test_options_are_of_the_kind_of_the_index():
 
 def test_a_graph_on_the_command_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    x, _ = walked(monkeypatch)
+    x, _ = walked(monkeypatch, 1500)
     np.save("x.npy", x)
     only(monkeypatch, "graph", "RaBitQ, 1 bit, int8")
     asked = ["embed", "auto", "x.npy", "--recall", "0.9", "-o", "index", "--metric", "cosine"]
@@ -324,7 +324,7 @@ def test_a_graph_on_the_command_line(tmp_path, capsys, monkeypatch):
     assert main([*asked, "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["index"]["kind"] == "graph"
     with EmbeddingIndex.open("index") as index:
-        assert (index.kind, len(index)) == ("graph", 3000)
+        assert (index.kind, len(index)) == ("graph", 1500)
         assert index.defaults.effort < 1000
 
 
