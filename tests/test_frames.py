@@ -228,7 +228,7 @@ def test_types_of_duckdb():
     duckdb = pytest.importorskip("duckdb", reason=WHY)
     made = duckdb.connect().sql("""select 170141183460469231731687303715884105::hugeint big, 1.25::decimal(9, 3) price,
         '00000000-0000-0000-0000-000000000007'::uuid id, {'a': 1, 'b': {'c': null, 'd': [1, null]}} s, map {'k': 2.5} m,
-        'x'::enum('x', 'y') e, 'nan'::double nan, null nothing, [1, 2]::int[2] pair,
+        'x'::enum('x', 'y') e, 'nan'::double nan, null as nothing, [1, 2]::int[2] pair,
         timestamptz '2020-01-01 00:00:00Z' t, interval '90 seconds' took
     """)
     (row,) = rows_of(made)
