@@ -1,6 +1,7 @@
-"""Checksums of a growing file, a block at a time, and which blocks have been compared with theirs.
+"""Checksums of a growing file, one per block, and a record of the blocks that have been verified.
 
-The checksum is XXH3 of 64 bits, at 20 to 30 GB/s on one core several times as fast as what reads the bytes afterwards.
+The checksum is 64-bit XXH3. At 20 to 30 GB/s per core it is several times faster than the code that then reads the
+bytes.
 """
 
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ from hdc.distinct import distinct
 from hdc.errors import FileFormatError
 
 BLOCK = 1 << 17
-"""Bytes that share a checksum: few enough for one row to be checked in microseconds, enough to keep the log short."""
+"""Bytes per checksum: few enough to check one row in microseconds, enough to keep the log short."""
 
 Bytes = npt.NDArray[np.uint8]
 Sums = npt.NDArray[np.uint64]
@@ -77,7 +78,7 @@ class Checked:
 
     def __init__(self) -> None:
         self.whole = 0
-        """So many bytes from the start on are right."""
+        """Number of bytes from the start that are verified."""
         self._right = np.zeros(0, np.int64)
 
     def check(self, content: Bytes, sums: Sums, name: Any, blocks: Ints | None = None) -> None:
@@ -102,7 +103,7 @@ class Checked:
         length = len(content)
         if self.whole >= length:
             return
-        right = self._right  # once: another thread may put a shorter one in its place
+        right = self._right  # read once: another thread may replace it by a shorter one
         if len(right) < len(sums):
             right = self._right = np.concatenate([right, np.zeros(len(sums) - len(right), np.int64)])
         asked = np.arange(self.whole // BLOCK, len(sums)) if blocks is None else blocks

@@ -1,7 +1,7 @@
-"""The system calls by which a store is read and written; everything that changes a disk goes through here.
+"""The system calls that read and write a store; every change of a disk goes through here.
 
-They are few and plain so that tests can let each of them fail, and so that what a system lacks (Windows has neither
-``pwrite`` nor folders that can be synced) is dealt with in one place.
+They are few and simple, so tests can make each of them fail. What a system lacks is handled here, too: Windows has
+neither ``pwrite`` nor folders that can be synced.
 """
 
 import os
@@ -15,7 +15,7 @@ from hdc import files
 _BINARY = getattr(os, "O_BINARY", 0)
 
 _SEEKING = threading.Lock()
-"""Held between seeking and reading or writing, where one call that does both is missing."""
+"""Lock around seek and read or write, for systems without a call that does both."""
 
 
 def open_file(path: Path, *, write: bool = False) -> int:

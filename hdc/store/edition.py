@@ -1,4 +1,4 @@
-"""One edition of a store: a log and the files that it counts, in a folder or in memory."""
+"""One edition of a store: a log and its files, in a folder or in memory."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,10 +20,10 @@ from hdc.store.state import DEAD, IDS, MOST_ROWS, ROW_BYTES, TABLE, TEXTS, Exten
 from hdc.store.watching import shown
 
 MEMORY = "memory"
-"""What messages call the place of a store that has no folder."""
+"""Name of a store without a folder in messages."""
 
 COPIED_ROWS, COPIED_BYTES = 10_000, 1 << 24
-"""What is copied at a time, at most (and one row at least)."""
+"""Most bytes to copy at a time (and at least one row)."""
 
 
 class Edition:
@@ -70,7 +70,7 @@ class Edition:
         edition._sealed, edition._renew = sealed, writable and not sealed
         if isinstance(last, Log):
             edition._clear()
-            if not sealed:  # what a killed writer wrote last counts from now on, and need not be durable
+            if not sealed:  # what a killed writer wrote last counts now, and may not be durable
                 last.sync()
                 edition.name_unsynced(folder.parent)
                 edition.name_unsynced(folder)
@@ -87,7 +87,7 @@ class Edition:
         return self.folder is None or self._last is None
 
     def _snapshot(self, state: State) -> Snapshot:
-        """Return a state as a snapshot; the files that it counts are open and long enough."""
+        """Return a state as a snapshot; its files are open and long enough."""
         for name, extent in state.extents.items():
             file = self._file(name)
             if isinstance(file, DiskBytes):
@@ -104,7 +104,7 @@ class Edition:
         return self._files[name]
 
     def _clear(self) -> None:
-        """Drop what a killed writer left: bytes behind the committed ones, files that no state counts."""
+        """Drop what a killed writer left: bytes after the committed ones, and files that are in no state."""
         if self.folder is None:
             return
         for name, file in self._files.items():
@@ -176,7 +176,7 @@ class Edition:
         try:
             records.append(state.record(self.state))
         finally:
-            if records.last is not before:  # it stands, whatever interrupts us
+            if records.last is not before:  # it is committed, whatever interrupts this code
                 self._adopt(snapshot, tails)
             elif records.seen and not records.unknown:
                 self._tell_withdrawal()
@@ -186,7 +186,7 @@ class Edition:
         self.snapshot = snapshot
 
     def _tell_withdrawal(self) -> None:
-        """Let readers who saw a record that was taken back know that they must not build on it."""
+        """Warn readers who saw a record that was withdrawn not to build on it."""
         self.snapshot = self._snapshot(replace(self.state, edition=new_edition()))
         with contextlib.suppress(OSError):
             self.checkpoint()
@@ -201,7 +201,7 @@ class Edition:
         return OSError(error.errno, f"{why}: {where}; {then}")
 
     def _prepare_folder(self) -> None:
-        """Make sure, durably, that the log's name is its own, and that no seal says that the log is complete."""
+        """Make the log's name durable, and remove the seal, which would say that the log is complete."""
         if self.folder is None:
             return
         while self.unsynced:
@@ -210,7 +210,7 @@ class Edition:
         if self._sealed:
             layout.break_seal(self.folder)
             self._sealed = False
-        if self._renew:  # a writer was killed: what it wrote last may be in the system's memory only
+        if self._renew:  # after a killed writer, its last bytes may be only in the system's cache
             self._renew = False
             try:
                 self.checkpoint()
@@ -230,7 +230,7 @@ class Edition:
             return
         self._prepare_folder()
         if self._log is not None:
-            self._log.close()  # some systems replace no open file
+            self._log.close()  # some systems cannot replace an open file
         try:
             new = Log.create(self.folder / log.NAME, self.state.record())
         except BaseException:
@@ -273,7 +273,7 @@ class Edition:
         """Rewrite the log if it has several records, and seal it; failures are ignored."""
         if self._log is None or self.folder is None:
             return
-        with contextlib.suppress(OSError, ConflictError):  # a full disk: unsealed, everything is there
+        with contextlib.suppress(OSError, ConflictError):  # on a full disk: without a seal, everything is still there
             self.check_unchanged()
             if self._renew or not self._log.single:
                 self._renew = False
@@ -284,12 +284,12 @@ class Edition:
         self._log.close()
 
     def _exact(self) -> bool:
-        """Return whether files have, durably, the bytes that count and no more; the disk may have refused to cut them.
+        """Return whether files durably have exactly the committed bytes; the disk may have refused to cut them.
 
         Raises
         ------
         OSError
-            If one that was cut cannot be synced.
+            If a file that was cut cannot be synced.
         """
         for file in self._files.values():
             file.sync_cut()
@@ -303,7 +303,7 @@ class Edition:
 
 
 def _portions(rows: Ints, size: Ints) -> Iterator[Ints]:
-    """Divide rows of some sizes into what is copied at a time."""
+    """Divide rows of given sizes into portions to copy."""
     ends = np.cumsum(size)
     first = 0
     while first < len(rows):
@@ -315,7 +315,7 @@ def _portions(rows: Ints, size: Ints) -> Iterator[Ints]:
 
 
 def _check_numbers(rows: int, next_id: int) -> None:
-    """Raise ParameterError if an edition would have more rows than it can, or greater ids."""
+    """Raise ParameterError if an edition would exceed the limit of rows or ids."""
     if next_id > MOST_ROWS:
         raise ParameterError(
             f"the store has no new ids left: ids are below 2**32, and {next_id - 1} would be the last; build it anew"
@@ -356,7 +356,7 @@ class Change:
         self.state = replace(self.state, extents={**self.state.extents, name: Extent(length, sums)})
 
     def _tail(self, name: str, file: DiskBytes, extent: Extent) -> Any:
-        """Return the running checksum of a file's last block; what it would hide if it were damaged is told."""
+        """Return the running checksum of a file's last block; damage that it would hide is reported."""
         if name in self.tails:
             return self.tails[name]
         if name in self._edition._tails:

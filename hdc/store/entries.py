@@ -1,4 +1,4 @@
-"""Keys, sources and documents of rows: their bytes one after the other, and a table of where they are."""
+"""Keys, sources and documents of rows: their bytes one after another, and a table of their places."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,9 @@ import numpy.typing as npt
 from hdc.store.blocks import Bytes, Ints, digest
 
 ENTRY = np.dtype([("start", "<u8"), ("hash", "<u8"), ("key", "<u4"), ("source", "<u4"), ("document", "<u8")])
-"""A row of the table: where its bytes begin, the hash of its key, and the lengths of key, source and document, which
-lie one after the other. A length is one more than it says, and 0 where there is no such text."""
+"""A row of the table: the place of its first byte, the hash of its key, and the lengths of key, source and document,
+which follow each other. A stored length is one more than the real one; 0 means that there is no such text.
+"""
 
 PARTS = ("key", "source", "document")
 
@@ -21,7 +22,7 @@ Entry = tuple[str | None, bytes | None, str | None]
 Table = npt.NDArray[np.void]
 
 LONGEST = (1 << 30) - 1
-"""Characters of a key or source, whose bytes are counted with 32 bits."""
+"""Most characters of a key or source, whose bytes are counted with 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def decoded(table: Table, lines: Ints, name: str, texts: Bytes) -> list[str | No
     joined = texts[np.repeat(start - begins, size) + np.arange(ends[-1] if len(ends) else 0)].tobytes()
     text = joined.decode()
     rows = zip(begins.tolist(), ends.tolist(), (table[name] > 0).tolist(), strict=True)
-    if len(text) == len(joined):  # a character is a byte: decoded at once
+    if len(text) == len(joined):  # all ASCII: decode at once
         return [text[a:b] if there else None for a, b, there in rows]
     return [joined[a:b].decode() if there else None for a, b, there in rows]
 

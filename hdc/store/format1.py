@@ -1,4 +1,4 @@
-"""Format 1, which kept the catalog in SQLite: read, checked, and rewritten in format 2."""
+"""Format 1, which stored the catalog in SQLite: read it, check it, and rewrite it in format 2."""
 
 import contextlib
 import hashlib
@@ -20,7 +20,7 @@ from hdc.store.edition import Change, Edition
 from hdc.store.state import DTYPES, State, column_name, damaged
 
 BLOCK = 1 << 20
-"""Bytes of a column that shared a CRC-32."""
+"""Bytes per CRC-32 of a column."""
 
 COUNTED = {
     "settings": "SELECT name, value, digest FROM settings",
@@ -28,13 +28,13 @@ COUNTED = {
     "dead": "SELECT row, generation FROM dead",
     "blocks": "SELECT name, block, sum FROM blocks",
 }
-"""The tables whose rows counted into one total, and what of them."""
+"""Tables whose rows counted into one total, and their columns."""
 
 OWN_DIGEST = ("settings", "rows")
-"""Tables whose rows had a digest of their own, too, as their last value."""
+"""Tables whose rows also have their own digest as the last value."""
 
 COPIED = 10_000
-"""Rows that are copied at a time."""
+"""Rows to copy per block."""
 
 
 def migrate(old: Path, new: Path) -> None:
@@ -114,7 +114,7 @@ def _columns(found: dict[str, Any]) -> dict[str, tuple[str, int]]:
 
 
 def _column(path: Path, dtype: str, width: int, rows: int, tables: sqlite3.Connection) -> Any:
-    """Return a mapped column, every block of it compared with its checksum."""
+    """Return a mapped column, after comparing every block with its checksum."""
     size = rows * width * np.dtype(dtype).itemsize
     if path.stat().st_size < size:
         raise damaged(path, f"it has {path.stat().st_size} bytes, and {size} were written")

@@ -1,4 +1,4 @@
-"""Bytes that grow at the end, in a file or in memory, and are read as arrays that never change."""
+"""Bytes that grow at the end, in a file or in memory, read as arrays that never change."""
 
 import contextlib
 import mmap
@@ -24,7 +24,7 @@ class Growing(ABC):
     def __init__(self) -> None:
         self.checked = Checked()
         self.sound = 0
-        """So many rows from the start on were found to be in range; see :mod:`hdc.store.snapshot`."""
+        """Number of rows from the start that were found to be in range; see :mod:`hdc.store.snapshot`."""
 
     @abstractmethod
     def view(self, length: int) -> Bytes:
@@ -152,6 +152,6 @@ class DiskBytes(Growing):
             self.sync()
 
     def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
-        if self._file >= 0 and not ending():  # then modules are taken apart, and the system closes it
+        if self._file >= 0 and not ending():  # at interpreter exit modules are gone, and the system closes it
             with contextlib.suppress(OSError):
                 disk.close(self._file)

@@ -1,4 +1,4 @@
-"""Check an edition: read every byte again, compare it with its checksum, and compare the contents with each other."""
+"""Verify an edition: compare every byte with its checksum again, and check that the contents are consistent."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +16,7 @@ from hdc.store.state import DEAD, IDS, ROW_BYTES, TABLE, State
 from hdc.store.watching import shown
 
 READ = 10_000
-"""Rows whose texts are read at a time."""
+"""Rows whose texts are read per block."""
 
 
 def damage(snapshot: Snapshot) -> Iterator[str]:
@@ -43,7 +43,7 @@ def log_damage(state: State, folder: Path) -> Iterator[str]:
     if not sealed:
         return
     sizes = {name: _size(folder / name) for name in (*latest.columns, *ROW_BYTES)}
-    if layout.read_seal(folder) is not None:  # no writer has begun meanwhile
+    if layout.read_seal(folder) is not None:  # no writer has started meanwhile
         for name, size in sizes.items():
             if size != latest.extent(name).length:
                 yield f"{folder / name}: it has {size} bytes instead of {latest.extent(name).length}"
@@ -70,11 +70,11 @@ def _block_damage(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _sense(snapshot: Snapshot) -> Iterator[str]:
-    """Yield what no writer can have written, though every checksum is right."""
+    """Yield contents that no writer can have written, even if every checksum is right."""
     for name in (IDS, DEAD):
         if snapshot.state.extent(name).length:
             snapshot.files[name].sound = 0
-    fresh = replace(snapshot)  # nothing of it is worked out yet
+    fresh = replace(snapshot)  # before anything is derived from it
     alive = np.ones(fresh.count, bool) if fresh.alive is None else fresh.alive
     if len(distinct(fresh.ids[alive])) != len(fresh):
         yield f"{fresh.place}: rows share an id"

@@ -22,7 +22,7 @@ from hdc.store.store import Store
 T = TypeVar("T")
 
 Read = Callable[[int, Snapshot, list[bytes | None]], list[bytes | None]]
-"""Takes the number of a part, the part, and documents as it has them; returns them as the whole has them."""
+"""Function of a part's number, the part, and its documents; returns the documents as the whole has them."""
 
 
 def as_they_are(at: int, part: Snapshot, documents: list[bytes | None]) -> list[bytes | None]:
@@ -203,7 +203,7 @@ class JoinedSnapshot(Snapshot):
         return found
 
     def _gathered(self, positions: npt.ArrayLike, read: Callable[[int, Snapshot, Ints], list[T]]) -> list[T]:
-        """Return what parts have of rows, in the order of the positions."""
+        """Return the values of rows from the parts, in the order of the positions."""
         asked = np.asarray(positions, np.int64)
         out: list[Any] = [None] * len(asked)
         for at, places, own in self.divided(asked):
@@ -304,7 +304,7 @@ class JoinedStore(Store):
         return JoinedSnapshot.of(parts, offsets, self._read)
 
     def _opened(self) -> Edition:
-        raise UnsupportedError("several stores as one are changed one by one; change each of them")
+        raise UnsupportedError("joined stores cannot be changed as one; change each of them")
 
 
 def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -313,4 +313,4 @@ def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 _EDITIONS = itertools.count()
-"""Of joined snapshots, each of which has positions of its own."""
+"""Snapshots that are joined, each with its own positions."""

@@ -33,7 +33,7 @@ FORMAT = 2
 CURRENT, SEAL = "current", "seal"
 
 ATTEMPTS = 10
-"""Times a reader looks again at what a writer may just be replacing."""
+"""Times that a reader retries while a writer may be replacing a file."""
 
 
 def check_unused(folder: Path) -> None:
@@ -46,7 +46,7 @@ def check_unused(folder: Path) -> None:
     """
     for path in folder.iterdir():
         if path.name not in (LOCK, "0") and not path.name.startswith(f".{CURRENT}."):
-            raise ParameterError(f"{folder} is not empty: it holds {path.name!r}; name a new folder")
+            raise ParameterError(f"{folder} is not empty: it contains {path.name!r}; name a new folder")
 
 
 def read_current(folder: Path, kind: str) -> tuple[int, Path]:
@@ -73,7 +73,7 @@ def read_current(folder: Path, kind: str) -> tuple[int, Path]:
 
 
 def _number(value: Any, least: int) -> int:
-    """Return an integer from ``least`` on, and -1 for anything else."""
+    """Return an integer from ``least`` on; -1 for anything else."""
     return value if type(value) is int and least <= value < 1 << 31 else -1
 
 

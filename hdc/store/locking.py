@@ -1,4 +1,4 @@
-"""The lock of a writer: one writer at a time, whose name the next one is told."""
+"""The lock of a writer: only one writer at a time; the next one is told the holder's name."""
 
 import contextlib
 import errno
@@ -18,7 +18,7 @@ NAME = "lock"
 _ADVICE = "wait until it is done, or open it for reading"
 
 WORDS = 1
-"""Where the holder's name begins in the file: Windows lets nobody read the first byte, which is what is locked."""
+"""Place of the holder's name in the file: on Windows nobody can read the first byte, which is locked."""
 
 
 class WriterLock:
@@ -58,7 +58,7 @@ class WriterLock:
                     break
                 self._drop()  # the folder was replaced between opening the file and locking it
             since = time.strftime("%Y-%m-%d %H:%M:%S")
-            with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
+            with contextlib.suppress(OSError):  # the lock is held even on a full disk
                 disk.truncate(self._file, 0)
                 name = f"\nprocess {os.getpid()} on {socket.gethostname()} since {since}\n"
                 disk.write_at(self._file, name.encode(), 0)
@@ -78,19 +78,19 @@ class WriterLock:
         self._drop()
 
     def _drop(self) -> None:
-        """Close the file. A process that shares it with another one, by fork, leaves the lock to that one."""
+        """Close the file. A forked process that shares it leaves the lock to its parent."""
         descriptor, self._file = self._file, -1
         if descriptor >= 0:
             disk.close(descriptor)
 
     def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
-        if not ending():  # then modules are taken apart, and the system closes it
+        if not ending():  # at interpreter exit modules are gone, and the system closes it
             with contextlib.suppress(OSError):
                 self._drop()
 
 
 def _locked(descriptor: int, folder: Path) -> bool:
-    from filelock import lock_descriptor  # here, because readers need it not
+    from filelock import lock_descriptor  # imported here, because readers do not need it
 
     try:
         return lock_descriptor(descriptor, blocking=False)

@@ -34,7 +34,7 @@ HEAD = 16 + 1 + 8 + 1 + 8 + 1
 """Bytes of a record before its body."""
 
 BEGIN = b"0" * 16
-"""What the first record is chained to."""
+"""Value that the first record is chained to."""
 
 ADLER = 65521
 
@@ -94,13 +94,13 @@ def decoded(content: bytes, start: int, previous: bytes) -> list[Record]:
 
 
 def _whole(content: bytes, place: int, previous: bytes) -> bytes | None:
-    """Return the record at a place, None if there is none that is right."""
+    """Return the record at a place; None if there is no valid one."""
     found = _first(content, place)
     return found if found and found == encoded(previous, found[HEAD:-1]) else None
 
 
 def _first(content: bytes, place: int = 0) -> bytes:
-    """Return as many bytes as the record at a place says that it has, none if it does not say."""
+    """Return as many bytes as the record at a place claims to have; none if it claims nothing."""
     try:
         length = int(content[place + HEAD - 9 : place + HEAD - 1], 16)
     except ValueError:
@@ -124,10 +124,10 @@ def one_byte_away(content: bytes, previous: bytes, *, last: bool) -> bool:
 
 
 def _repaired(content: bytes) -> list[bytes]:
-    """Return the body of a record, and what it may have been before one byte of it was changed, by its Adler-32.
+    """Return the body of a record, and its possible forms before a single byte changed, by its Adler-32.
 
-    Of its two sums, modulo 65521, a change of a byte changes one by as much, the other by that times the distance
-    from the end.
+    Of its two sums, modulo 65521, a changed byte changes one by the difference, and the other by the difference times
+    the distance from the end.
     """
     body = content[HEAD:-1]
     found = [body]
@@ -224,9 +224,9 @@ class Log:
     def __init__(self, path: Path, last: Record, first: int) -> None:
         self.path, self.last, self._first = path, last, first
         self.unknown = False
-        """Whether an error has left it open if the last change stands."""
+        """Whether an error has left it unknown if the last change is committed."""
         self.seen = False
-        """Whether a reader may have seen a record that was taken back."""
+        """Whether a reader may have seen a record that was withdrawn."""
         self._file = -1
         self.reopen()
         try:
@@ -327,6 +327,6 @@ class Log:
         self._file = -1
 
     def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
-        if not ending():  # then modules are taken apart, and the system closes it
+        if not ending():  # at interpreter exit modules are gone, and the system closes it
             with contextlib.suppress(OSError):
                 self.close()

@@ -1,4 +1,4 @@
-"""Which rows have a value, in a column of 64-bit values that only grows: ids, or hashes of keys."""
+"""Find the rows with a value in a growing column of 64-bit values: ids, or hashes of keys."""
 
 from typing import NamedTuple
 
@@ -10,11 +10,11 @@ from hdc.store.blocks import Ints
 Values = npt.NDArray[np.uint64]
 
 SCANS = 32
-"""Sorting a column costs about as much as looking through it so many times."""
+"""Cost of sorting a column, in scans of it."""
 
 
 class _Sorted(NamedTuple):
-    """The values of the rows below ``stop``, ascending, and their rows; of equal values the lower row comes first."""
+    """Values of the rows below ``stop``, ascending, and their rows; the lower row comes first in a tie."""
 
     values: Values
     rows: Ints
@@ -70,13 +70,13 @@ class Lookup:
             return held
         fresh = _sorted(column[held.stop :], held.stop)
         values, rows = np.concatenate([held.values, fresh.values]), np.concatenate([held.rows, fresh.rows])
-        order = np.argsort(values, kind="stable")  # of two runs in order: a merge
+        order = np.argsort(values, kind="stable")  # of two sorted runs: a merge
         self._sorted, self._cost = _Sorted(values[order], rows[order], len(column)), 0
         return self._sorted
 
 
 def _sorted(column: Values, first: int) -> _Sorted:
-    """Sort a column whose rows begin at ``first``."""
+    """Sort a column whose first row is ``first``."""
     order = np.argsort(column, kind="stable")
     return _Sorted(column[order], first + order, first + len(column))
 

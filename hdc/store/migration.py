@@ -1,4 +1,4 @@
-"""From an older format to that of this release."""
+"""Migrate a store from an older format to the current one."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -7,10 +7,10 @@ from pathlib import Path
 from hdc.store import format1, layout
 
 MIGRATIONS: Mapping[int, Callable[[Path, Path], None]] = {1: format1.migrate}
-"""The rule of migration: the entry at version v is a function that reads an edition (a folder) of version v and
-writes one of version v + 1 to an empty folder. Opening for writing applies them one by one up to
-:data:`hdc.store.layout.FORMAT`, and switches to the result only when it is complete; opening for reading changes
-nothing."""
+"""Migrations: the entry at version v is a function that reads an edition (a folder) of version v and writes one of
+version v + 1 to an empty folder. Opening for writing applies them one by one up to :data:`hdc.store.layout.FORMAT`, and
+switches to the result only when it is complete. Opening for reading changes nothing.
+"""
 
 
 def migrate(folder: Path, kind: str, version: int, edition: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Snapshot: the rows of a store at a moment, which stay as they are whatever is written meanwhile."""
+"""Snapshot: the rows of a store at one moment; later writes do not change it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -167,7 +167,7 @@ class Snapshot:
             self.files[name].checked.check(self._view(name), sums, f"{self.place}/{name}", blocks)
 
     def _whole(self, name: str, dtype: npt.DTypeLike) -> Rows:
-        """Return one of the files beside the columns, all of it checked."""
+        """Return one of the files beside the columns, with all of it checked."""
         self._check_blocks(name, None)
         return self._view(name).view(dtype)
 
@@ -282,14 +282,14 @@ class Snapshot:
         known, alive = np.flatnonzero(rows >= 0), self.alive
         for i, row, key in zip(known.tolist(), rows[known].tolist(), self.keys(rows[known]), strict=True):
             place, wanted = asked[i], keys[asked[i]]
-            if key == wanted:  # an earlier row of this key is dead, for this one replaced it or came after its removal
+            if key == wanted:  # dead: this row replaced an earlier row of the key, or came after its removal
                 found[place] = row if alive is None or alive[row] else None
             else:
                 found[place] = self._among(self.lookups[TABLE].all(hashes[i], column), wanted)
         return found
 
     def _among(self, rows: Ints, key: str | None) -> int | None:
-        """Return the live row of a key among those that share its hash."""
+        """Return the live row of a key among rows with the same hash."""
         rows = rows if self.alive is None else rows[self.alive[rows]]
         return next((row for row, own in zip(rows.tolist(), self.keys(rows), strict=True) if own == key), None)
 
@@ -303,7 +303,7 @@ class Snapshot:
         return table
 
     def _entries(self, positions: npt.ArrayLike, first: str, last: str) -> tuple[Table, Ints, Bytes]:
-        """Return the table's rows, their borders and the texts, checked from the first part to the last."""
+        """Return the table's rows, their bounds and the texts, checked from the first part to the last."""
         table = self.table(np.asarray(positions, np.int64))
         lines, texts = entry_codec.borders(table), self._view(TEXTS)
         if entry_codec.outside(lines, len(texts)):

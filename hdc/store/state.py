@@ -1,4 +1,4 @@
-"""What a transaction leaves behind, and how the log's records say it."""
+"""The state after a transaction, and its form in the log's records."""
 
 import json
 import re
@@ -13,20 +13,20 @@ from hdc.errors import FileFormatError
 from hdc.store.blocks import BLOCK, NO_SUMS, Sums, block_count
 
 IDS, DEAD, TABLE, TEXTS = "row.ids", "row.dead", "row.table", "row.texts"
-"""Files beside the columns; a column's name has no dot."""
+"""Files beside the columns; the name of a column has no dot."""
 
 ROW_BYTES = {IDS: 8, DEAD: 8, TABLE: 32, TEXTS: 1}
 
 DTYPES = ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8")
-"""What a column may hold."""
+"""Dtypes of a column."""
 
 RESERVED = ("commits", "seal", "con", "prn", "aux", "nul")
-"""Names that a column cannot have: other files have them, or Windows keeps them to itself."""
+"""Names that a column cannot have, because other files have them or Windows reserves them."""
 
 MOST = 1 << 62
 
 MOST_ROWS = 1 << 32
-"""Rows of an edition, dead ones included, and ids of a store: search kernels store both in 32 bits."""
+"""Most rows of an edition, dead ones included, and ids of a store; search kernels store both in 32 bits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,7 @@ class State:
                 first = length // BLOCK
                 body["files"][name] = [extent.length, extent.sums[first:].astype(">u8").tobytes().hex()]
         text = json.dumps(body, separators=(",", ":"), allow_nan=False)
-        if before is None or self.meta != before.meta:  # as it is: it may have megabytes
+        if before is None or self.meta != before.meta:  # kept as text, which may be megabytes
             text = f'{text[:-1]},"meta":{self.meta}}}'
         return text.encode()
 

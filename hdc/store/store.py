@@ -110,7 +110,7 @@ class Store:
 
     @classmethod
     def _made(cls, path: str | os.PathLike[str] | None, kind: str, make: Callable[[Path | None], Edition]) -> Self:
-        """Return a new store with the edition that ``make`` makes in a folder."""
+        """Return a new store with the edition that ``make`` creates in a folder."""
         if path is None:
             return cls(kind, make(None))
         folder = checks.path(path)
@@ -168,7 +168,7 @@ class Store:
 
         Snapshots that were taken stay as they are.
         """
-        if self._process != os.getpid():  # the parent's, who goes on with it
+        if self._process != os.getpid():  # it is the parent's, who still uses it
             self._edition = None
             return
         with self._changing:
@@ -214,7 +214,7 @@ class Store:
 
     @property
     def meta(self) -> dict[str, Any]:
-        """What :meth:`create` or :meth:`set_meta` was given."""
+        """The meta passed to :meth:`create` or :meth:`set_meta`."""
         return self.snapshot.meta
 
     @property
@@ -229,12 +229,12 @@ class Store:
 
     @property
     def folder(self) -> Path | None:
-        """Where the store is; None in memory."""
+        """Folder of the store; None in memory."""
         return self._folder
 
     @property
     def is_open(self) -> bool:
-        """Whether the store was not closed, by this process."""
+        """Whether this process has the store open."""
         return self._edition is not None and self._process == os.getpid()
 
     @property
@@ -260,16 +260,16 @@ class Store:
         return self.snapshot.ids
 
     def alive(self) -> Mask | None:
-        """Return which rows of :meth:`rows` count, ``(committed,)`` bool, or None if all do."""
+        """Return which rows of :meth:`rows` are live, ``(committed,)`` bool, or None if all are."""
         return self.snapshot.alive
 
     def positions(self, ids: npt.ArrayLike) -> Ids:
-        """Return where in :meth:`rows` the rows of some ids are: ``(n,)`` int64.
+        """Return the positions of ids in :meth:`rows`: ``(n,)`` int64.
 
         Raises
         ------
         ParameterError
-            If an id is of no row, or of a removed one.
+            If an id has no row, or was removed.
         """
         return self.snapshot.positions(ids)
 
@@ -330,19 +330,19 @@ class Store:
         return None if row is None else int(snapshot.ids[row])
 
     def refresh(self, check: Callable[[Snapshot], None] | None = None) -> bool:
-        """Go on to the latest state; return whether it is another one.
+        """Move to the latest state; return whether it differs.
 
-        A reader sees changes by this call alone. A writer, who makes them, and a store in memory have nothing to do.
+        A reader sees changes only through this call. For a writer and for a store in memory it does nothing.
 
         Parameters
         ----------
         check : function of a Snapshot, optional
-            Raises an error if the state is one that the caller cannot go on to.
+            Raises an error if the caller cannot use the new state.
 
         Raises
         ------
         FileFormatError, OSError
-            As :meth:`open`; what the reader sees stays as it was.
+            As :meth:`open`; the reader then keeps its state.
         """
         if self._folder is None or self._opened().writable:
             return False
@@ -414,7 +414,7 @@ class Store:
         """Append rows, or replace those with the same keys, which keep their ids; otherwise as :meth:`append`."""
         rows, found, known = self._checked(arrays, keys, documents, sources)
         if known is None:
-            raise ParameterError("put needs keys, which say what it replaces; append adds rows without")
+            raise ParameterError("put needs keys to find the rows it replaces; use append for rows without keys")
         with self._change() as edition:
             held = edition.snapshot.find_all(known)
             own = edition.snapshot.ids
@@ -428,7 +428,7 @@ class Store:
         documents: Sequence[bytes | None] | None = None,
         sources: Sequence[str | None] | None = None,
     ) -> None:
-        """Replace the columns of rows, which keep ids and keys, and, unless new ones are given, documents and sources.
+        """Replace the columns of rows. They keep ids and keys, and documents and sources unless you pass new ones.
 
         Raises as :meth:`append`.
         """
@@ -436,7 +436,7 @@ class Store:
             snapshot = edition.snapshot
             dying = snapshot.positions(ids)
             if len(distinct(dying)) != len(dying):
-                raise ParameterError("an id is given twice")
+                raise ParameterError("ids must all be different; one is given twice")
             if documents is None and sources is None:
                 rows, found = self._checked_rows(arrays, len(dying)), snapshot.raw_entries(dying)
             else:
@@ -451,7 +451,7 @@ class Store:
         Raises
         ------
         ParameterError
-            If an id or key is of no row; nothing is removed then.
+            If an id or key has no row; then nothing is removed.
         UnsupportedError
             If the store is open for reading.
         OSError
@@ -477,7 +477,7 @@ class Store:
             change.set_meta(text)
 
     def reserve(self, next_id: int) -> None:
-        """Give no id below ``next_id`` any more: rows of them are, or were, elsewhere; raises as :meth:`append`."""
+        """Assign no id below ``next_id`` from now on, because other stores use them; raises as :meth:`append` does."""
         next_id = integer(next_id, "next_id", 0, MOST_ROWS)
         with self._change() as edition, edition.change() as change:
             change.reserve(next_id)
@@ -485,7 +485,7 @@ class Store:
     def compact(self) -> None:
         """Rewrite the live rows and drop the others; ids stay, positions change.
 
-        Readers keep the edition that they have until they refresh. Needs the space of both for a while.
+        Readers keep their edition until they refresh. It temporarily needs the space of both.
 
         Raises
         ------
@@ -510,7 +510,7 @@ class Store:
                     layout.remove_leftovers(self._folder, new.folder)
 
     def _compacted(self, old: Edition) -> Edition:
-        """Return a new edition with the live rows of another one; in a folder, it is the current one then."""
+        """Return a new edition with the live rows of another one. In a folder, it becomes the current one."""
         try:
             folder = old.folder and layout.new_edition(old.folder.parent, old.number)
             state = State(old.state.columns, old.state.meta, old.state.generation + 1)
@@ -545,12 +545,12 @@ class Store:
         return Store._made(path, self.kind, make)
 
     def verify(self) -> None:
-        """Read every byte again and compare it with its checksum; what a reader sees does not change.
+        """Read every byte again and compare it with its checksum; the state that a reader sees does not change.
 
         Raises
         ------
         FileFormatError
-            If anything differs from what was written; the text says what.
+            If anything differs from what was written; the message says what.
         """
         edition = self._opened()
         found = list(integrity.damage(edition.snapshot))
@@ -561,7 +561,7 @@ class Store:
                 if mark == self._mark:
                     found = [*integrity.log_damage(edition.state, edition.folder), *found]
             except FileNotFoundError as error:
-                if layout.mark(self._folder) == mark:  # else it has just been compacted, and its log is gone
+                if layout.mark(self._folder) == mark:  # otherwise it has just been compacted, and its log is gone
                     raise _incomplete(self._folder, error) from error
         if found:
             more = f" and {len(found) - 3} more" if len(found) > 3 else ""
@@ -571,13 +571,13 @@ class Store:
 
     @contextmanager
     def _change(self) -> Iterator[Edition]:
-        """Keep other threads from changing the store; give what is to be changed."""
+        """Lock out changes by other threads; yield the edition to change."""
         self._check_writable()
         with self._changing:
             edition = self._opened()
             if self._folder is not None and layout.mark(self._folder) != self._mark:
                 raise ConflictError(
-                    f"{self._folder} has been replaced or compacted by somebody else; nothing was changed; "
+                    f"{self._folder} has been replaced or compacted by another writer; nothing was changed; "
                     "open it again"
                 )
             yield edition
@@ -598,7 +598,7 @@ class Store:
         documents: Sequence[bytes | None] | None,
         sources: Sequence[str | None] | None,
     ) -> tuple[dict[str, Rows], Entries | None, list[str | None] | None]:
-        """Return columns, entries and keys as the store takes them."""
+        """Check columns, entries and keys, and return them in the form of the store."""
         self._check_writable()
         rows = self._checked_rows(arrays, None)
         count = len(next(iter(rows.values())))
@@ -621,7 +621,7 @@ class Store:
 
 
 def _begun(edition: Edition) -> Edition:
-    """Give an edition that has no rows its log."""
+    """Start the log of an empty edition."""
     edition.checkpoint()
     return edition
 
@@ -640,14 +640,14 @@ def _current(folder: Path, kind: str) -> tuple[tuple[int, ...], Edition]:
             edition = Edition.open(current, writable=False)
             if layout.mark(folder) == mark:
                 return mark, edition
-        except FileNotFoundError as error:  # a writer may just have made another edition the current one
+        except FileNotFoundError as error:  # a writer may just have made another edition current
             if attempt == layout.ATTEMPTS - 1 or layout.mark(folder) == mark:
                 raise _incomplete(folder, error) from error
     return mark, edition
 
 
 def _incomplete(folder: Path, error: FileNotFoundError) -> Exception:
-    """Return the error for a file that is not there."""
+    """Return the error for a missing file."""
     if not folder.is_dir() or error.filename is None:
         return error
     return FileFormatError(f"{error.filename} is missing; restore {folder} from a copy")
@@ -671,14 +671,14 @@ def _new_ids(state: State, ids: npt.ArrayLike, count: int) -> Ids:
 
 
 def _checked_column(name: str, dtype: str, width: int, array: Any, count: int | None) -> Rows:
-    """Return rows as a column stores them.
+    """Return rows in the form that a column stores.
 
     Raises
     ------
     DTypeError
-        If the dtype is another one, byte order aside.
+        If the dtype differs in more than byte order.
     DimensionError
-        If the shape is not ``(count, width)``; ``None`` leaves the count open.
+        If the shape is not ``(count, width)``; with ``None`` any count is allowed.
     """
     try:
         rows = np.asarray(array)
@@ -728,14 +728,14 @@ def _check_texts(what: str, values: Sequence[Any], kind: type, count: int) -> No
             raise ParameterError(f"{what} must be text that UTF-8 can encode, got {value!r}")
     given = [value for value in values if value is not None]
     if what == "keys" and len(set(given)) != len(given):
-        raise ParameterError("a key is given twice")
+        raise ParameterError("keys must all be different; one is given twice")
 
 
 _OPEN: weakref.WeakSet[Store] = weakref.WeakSet()
 
 
 def _renew_locks() -> None:
-    """Give the stores of a forked child their own locks: another thread of the parent may have had one."""
+    """Give the stores of a forked child new locks, because another thread of the parent may have held one."""
     for store in list(_OPEN):
         store._changing = threading.RLock()
 

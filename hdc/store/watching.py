@@ -1,4 +1,4 @@
-"""Progress of long work on a store, for callers that want to show it."""
+"""Hooks to show the progress of long work on a store."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 
 Watcher = Callable[[Iterable[Any], int, str], Iterable[Any]]
-"""Receives the items of some work, their number and their unit, and passes them on."""
+"""Function that receives the items of some work, their number and their unit, and passes them on."""
 
 _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
