@@ -6,7 +6,7 @@ applications (``hdc.apps.json``); ``hdc.testing`` has the laws every model obeys
 
 import importlib
 
-TYPE_CHECKING = False  # typing is not loaded for it: the command should begin at once
+TYPE_CHECKING = False  # the typing module would slow down the import
 if TYPE_CHECKING:
     from typing import Any
 

@@ -1,4 +1,4 @@
-"""Accumulator: a running bundle, for members that come one by one, in parts, or from many processes."""
+"""Accumulator: a running bundle, for members that arrive one by one, in parts, or from many processes."""
 
 import os
 from typing import Any, Self
@@ -16,7 +16,7 @@ from hdc.vsa import VSA
 KIND = "accumulator"
 
 BLOCK_BYTES = 1 << 26
-"""Members that are added at a time take so many bytes (64 MiB): arrays may be mapped from files beyond memory."""
+"""Bytes of members to add per block (64 MiB), because arrays may be mapped from files larger than memory."""
 
 
 class Accumulator:
@@ -130,7 +130,7 @@ class Accumulator:
     def _change(self, x: Any, weights: Any, sign: int) -> None:
         count, tally = self._state
         if not is_array(x) or x.ndim == 0:
-            self.vsa.check(x, "members")  # which raises
+            self.vsa.check(x, "members")  # raises
         members = x[None] if x.ndim == 1 else x
         w = None if weights is None else self.vsa.check_weights(weights, members, "buif").reshape(-1)
         rows = members.reshape(-1, members.shape[-1])
@@ -143,7 +143,7 @@ class Accumulator:
             part = slice(start, start + step)
             block = self.vsa.check(rows[part], "members")
             if len(block):
-                block = block.detach() if hasattr(block, "detach") else block  # a graph of gradients would grow
+                block = block.detach() if hasattr(block, "detach") else block  # else a graph of gradients would grow
                 new = self.vsa.tally(block, None if w is None else w[part])
                 tally = self._joined(tally, new, sign)
         self._state = count + sign * len(rows), tally
@@ -211,7 +211,7 @@ class Accumulator:
 
 
 def _read(vsa: VSA, facts: dict[str, Any], arrays: dict[str, Any]) -> Tally:
-    """Return the tally in a file; it must have the form of an atom's tally."""
+    """Read the tally in a file; it must have the form of an atom's tally."""
     form, kernels = vsa.tally(vsa.symbols([None])), vsa.kernels.arrays
     wanted = {name: kernels.to_numpy(array) for name, array in form.arrays.items()}
     if {name: type(fact) for name, fact in facts.items()} != {name: type(fact) for name, fact in form.facts.items()}:

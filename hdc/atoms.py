@@ -1,10 +1,10 @@
-"""Stateless symbols: a name becomes a hypervector by hashing, the same on every backend and machine.
+"""Stateless symbols: hashing turns a name into a hypervector, the same on every backend and machine.
 
-A name is written down unambiguously (typed and length-delimited), hashed with BLAKE2b to a 128-bit key, and
-the key opens a Philox4x64-10 counter stream (Salmon et al. 2011). Atoms are read off that stream, so no table
-is kept and nothing depends on the order in which names are first used. The stream does not depend on the
-dimension: the atom of a name at a smaller dimension is a prefix of the atom at a larger one wherever a model
-reads components one after another (MAP-I, MAP-B, MBAT).
+A name is serialized unambiguously (typed and length-delimited) and hashed with BLAKE2b to a 128-bit key, which starts a
+Philox4x64-10 counter stream (Salmon et al. 2011). Atoms are read off that stream, so no table is stored and nothing
+depends on the order in which names are first used. The stream does not depend on the dimension. If a model reads
+components one after another (MAP-I, MAP-B, MBAT), a name's atom at a smaller dimension is a prefix of its atom at a
+larger one.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ Name: TypeAlias = Hashable
 """``str``, ``bytes``, ``int``, ``float``, ``bool``, ``None``, or a tuple of names."""
 
 STREAM = b"hdc.atoms.v1"
-"""Changes only with a major version: it would change every atom."""
+"""Changes only with a major version, because a change would change every atom."""
 
 
 _BYTE_SIGNS = 1 - 2 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").astype(

@@ -1,4 +1,4 @@
-"""Checks of plain parameters, shared by everything that takes one: the same mistake gets the same error everywhere.
+"""Checks of plain parameters, shared by all code: the same mistake raises the same error everywhere.
 
 Each function returns the value in its plain Python form, or raises :class:`~hdc.errors.ParameterError` with the
 parameter's name, what was expected, and what was given. Arrays of hypervectors, codes and vectors are checked where
@@ -19,10 +19,10 @@ from hdc.errors import DimensionError, DTypeError, ParameterError, UnknownNameEr
 Name = TypeVar("Name", bound=str)
 
 BETWEEN = "a number strictly between 0 and 1"
-"""What an error rate, a confidence or a share is expected to be."""
+"""Expected values of an error rate, a confidence or a share."""
 
 SHOWN = 80
-"""Characters of a wrong value that an error shows."""
+"""Most characters of a wrong value in an error."""
 
 
 def integer(value: Any, what: str, least: int | None = None, most: int | None = None) -> int:
@@ -200,7 +200,7 @@ def listed(value: Any, what: str) -> list[Any]:
     if not isinstance(value, str | bytes | Mapping):
         try:
             return list(value)
-        except TypeError:  # what cannot be iterated over, and arrays without axes
+        except TypeError:  # not iterable, or an array without axes
             pass
     raise wrong(value, what, "a list")
 
@@ -226,7 +226,7 @@ def ids(value: npt.ArrayLike, what: str = "ids") -> npt.NDArray[np.int64]:
     """
     try:
         given = np.asarray(value)
-    except (ValueError, TypeError, OverflowError):  # lists of different lengths, and what NumPy cannot look into
+    except (ValueError, TypeError, OverflowError):  # lists of different lengths, or objects that NumPy cannot read
         raise wrong(value, what, "a list of integers") from None
     if given.size == 0:
         return np.empty(0, np.int64)

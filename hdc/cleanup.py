@@ -1,8 +1,8 @@
-"""Cleanup: noisy vectors brought back to the items of a memory, by one rule of a family.
+"""Clean-up: restore noisy vectors to the items of a memory, by one rule of a family.
 
-All are ``y = f(q X') X`` for items X: the one-hot f is the nearest item, the softmax a modern Hopfield network, or
-attention (Ramsauer et al. 2020), and powers or exponentials a dense associative memory (Krotov and Hopfield 2016;
-Demircigil et al. 2017).
+All rules are ``y = f(q X') X`` for items X. With a one-hot f, y is the nearest item. With the softmax it is a modern
+Hopfield network, or attention (Ramsauer et al. 2020). With powers or exponentials it is a dense associative memory
+(Krotov and Hopfield 2016; Demircigil et al. 2017).
 """
 
 import math
@@ -23,7 +23,7 @@ from hdc.vsa import VSA
 RULES = ("nearest", "softmax", "polynomial", "exponential")
 
 SCORES = 1 << 22
-"""Scores that are computed at a time."""
+"""Scores to compute per block."""
 
 
 @dataclass(frozen=True)
@@ -159,11 +159,11 @@ class Cleanup:
         return True
 
     def _descended(self, queries: Array) -> Array:
-        """Change each component as if the others stayed.
+        """Change each component as if the others stayed fixed.
 
         With z the product of item x and state s, and ``c = x_i s_i``, the energies of both values of component i differ
         by ``x_i (F(z - c + 1) - F(z - c - 1))``: ``x_i`` times ``F(z) - F(z - 2)`` or ``F(z + 2) - F(z)``. So two
-        numbers of each item are enough, and the sums over items are one matrix product.
+        numbers per item are enough, and the sums over items are one matrix product.
         """
         space, xp = Signs(self.vsa, [self.memory.vectors]), self.vsa.xp
         codes = xp.astype(space.codes[0], xp.float64)
@@ -174,7 +174,7 @@ class Cleanup:
         return space.left(space.signs((down + up) / 2 @ codes + same * state))
 
     def _differences(self, z: Array) -> tuple[Array, Array]:
-        """Return ``F(z) - F(z - 2)`` and ``F(z + 2) - F(z)``, up to a factor for each row."""
+        """Return ``F(z) - F(z - 2)`` and ``F(z + 2) - F(z)``, up to a factor per row."""
         xp: Any = self.vsa.xp
         if self.rule == "exponential":
             powers = xp.exp(z - xp.max(z, axis=-1, keepdims=True))
@@ -184,7 +184,7 @@ class Cleanup:
         return here - self._power(scaled - step), self._power(scaled + step) - here
 
     def _power(self, z: Array) -> Array:
-        """Multiply: a whole power takes libraries much longer."""
+        """Compute a whole power by multiplication; power functions of libraries are much slower."""
         return math.prod([z] * (self.degree - 1), start=z)
 
 

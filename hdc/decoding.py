@@ -1,4 +1,4 @@
-"""Members of a bundle that is a sum: the most similar items, least squares, or orthogonal matching pursuit."""
+"""Decode the members of a bundle that is a sum: most similar items, least squares, or orthogonal matching pursuit."""
 
 import math
 from typing import Any
@@ -12,7 +12,7 @@ from hdc.vsa import VSA
 METHODS = ("top", "least-squares", "pursuit")
 
 COMPONENTS = 1 << 22
-"""Components of the members found that pursuit keeps at a time, of as many bundles as have them."""
+"""Components of found members to hold at a time, for as many bundles as have them."""
 
 RIDGE = 1e-9
 """Added to the squared length of each item, relative to it, so that nearly equal items can be solved for."""
@@ -101,17 +101,17 @@ def _least_squares(vsa: VSA, bundles: Array, items: Array, size: int) -> tuple[A
 
 
 def _gram(vsa: VSA, items: Array) -> Array:
-    """Return the dot products of items ``(..., n, storage)``, their diagonal a little greater."""
+    """Return the dot products of items ``(..., n, storage)``, with a slightly larger diagonal."""
     xp = vsa.xp
     products = items @ xp.matrix_transpose(items)
     return products * (1 + RIDGE * xp.eye(items.shape[-2], dtype=items.dtype, device=items.device))
 
 
 def _pursued(vsa: VSA, bundles: Array, items: Array, size: int) -> tuple[Array, Array]:
-    """Return weights and indices; what is left of all bundles is projected on the items in one product a step.
+    """Return weights and indices; each step projects the residuals of all bundles on the items in one product.
 
-    An orthonormal basis of the items found so far grows by one vector a step, so nothing is solved from the start again
-    and a step costs little more than the scores of the items.
+    An orthonormal basis of the items found so far grows by one vector per step. So nothing is solved again from the
+    start, and a step costs little more than the scores of the items.
     """
     xp, count = vsa.xp, len(bundles)
     lengths = xp.sqrt(xp.linalg.vecdot(items, items, axis=-1))
@@ -135,9 +135,9 @@ def _pursued(vsa: VSA, bundles: Array, items: Array, size: int) -> tuple[Array, 
 
 
 def _orthogonal(vsa: VSA, basis: Array, vectors: Array) -> Array:
-    """Return the part of each vector that is orthogonal to its basis ``(p, k, storage)``, of length one or zero.
+    """Return the part of each vector that is orthogonal to its basis ``(p, k, storage)``, with length one or zero.
 
-    Gram and Schmidt's steps are taken twice, which is enough to keep the basis orthogonal.
+    Two Gram-Schmidt passes are enough to keep the basis orthogonal.
     """
     xp = vsa.xp
     for _ in range(2):

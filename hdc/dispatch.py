@@ -1,6 +1,6 @@
-"""Names to backends; nothing is imported before it is asked for.
+"""Map names to backends; nothing is imported until it is used.
 
-Third parties add to the entry-point group ``hdc.backends`` (a :class:`hdc.kernels.Backend`).
+Third parties register in the entry-point group ``hdc.backends`` (a :class:`hdc.kernels.Backend`).
 """
 
 import importlib
@@ -32,10 +32,10 @@ _BACKENDS = {
     "torch": "hdc.backends.torch_backend:BACKEND",
 }
 _NEEDS = {"torch": ("torch", "array_api_compat")}
-"""Libraries of built-in backends that come with an extra of the backend's name."""
+"""Libraries of built-in backends that are installed with an extra of the backend's name."""
 MOST_THREADS = 256
 AUTO = "numba"
-"""What ``backend="auto"`` stands for."""
+"""The backends of ``backend="auto"``."""
 
 
 def list_backends() -> tuple[str, ...]:

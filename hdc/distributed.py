@@ -1,4 +1,4 @@
-"""SparseDistributedMemory: words stored at many random places each, and read back from a noisy address."""
+"""SparseDistributedMemory: store words at many random locations each, and read them back from a noisy address."""
 
 import math
 from collections.abc import Iterator
@@ -15,10 +15,10 @@ from hdc.models.ties import where_positive
 from hdc.similarity import blocks
 
 MOST_BYTES = 1 << 31
-"""Bytes of counters that a memory takes without being asked for more by ``most_bytes``."""
+"""Bytes of counters that a memory may take unless ``most_bytes`` allows more."""
 
 PAIRS = 1 << 22
-"""Pairs of addresses and places that are compared at a time."""
+"""Pairs of addresses and locations to compare per block."""
 
 
 class SparseDistributedMemory:

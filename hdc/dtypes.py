@@ -1,4 +1,4 @@
-"""What the models ask of an array, whichever library it is from."""
+"""Queries about an array that models need, for any array library."""
 
 import math
 from typing import Any
@@ -18,7 +18,7 @@ KINDS = {
 
 
 _FOUND: dict[Any, str] = {}
-"""Kinds by dtype, as every operation asks and asking the namespace takes as long as a small product."""
+"""Kinds by dtype, cached because every operation asks and the namespace takes as long as a small product."""
 
 
 def kind(xp: Any, x: Array) -> str:

@@ -1,4 +1,4 @@
-"""Factorizer: which atom of each codebook a product was made of, by a resonator network."""
+"""Factorizer: find which atom of each codebook a product was made of, by a resonator network."""
 
 import math
 from collections.abc import Mapping
@@ -23,16 +23,16 @@ LEAST_STEPS, MOST_STEPS = 1000, 20_000
 """Limits of the default number of steps."""
 
 BLOCK, LEAST_BLOCK = 1 << 17, 16
-"""Components of the scenes that are worked on at a time, so that they stay in a cache; and the fewest scenes."""
+"""Components of the scenes to process per block, which stay in a cache; and the fewest scenes."""
 
 SAME = 1e-5
-"""Difference of the marks of two states, at most, if they are the same: of float32 sums, rounded in any way."""
+"""Largest difference of the marks of two equal states: float32 sums may round in any way."""
 
 MARGIN = 4.0
-"""Standard deviations by which an answer may be less like a noisy scene than expected."""
+"""Standard deviations by which an answer may be less similar to a noisy scene than expected."""
 
 ROUNDING = 1e-4
-"""What floats lose of a similarity of one."""
+"""Rounding error of a similarity of one."""
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -40,13 +40,13 @@ Complexes: TypeAlias = npt.NDArray[np.complex128]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
 RECENT = 8
-"""Steps back to which a state is looked for, to see short cycles soon."""
+"""Steps back to compare a state with, to find short cycles soon."""
 
 MOST_STARTS = 256
-"""First estimates that are kept, of every factor; others are made again."""
+"""First estimates to store, of every factor; further ones are made again."""
 
 UNITARY = 0.999
-"""Similarity with the identity of a codeword that is unbound from itself, at least."""
+"""Least similarity with the identity of a codeword that is unbound from itself."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ class Factors:
 
 
 class _Run:
-    """Scenes that are worked on together. One that is done makes way for the next that waits, so that blocks stay full.
+    """Scenes that are processed together. A finished one makes room for the next that waits, so blocks stay full.
 
-    All state has one row for each scene in work: arrays of the backend, and counters on the host.
+    All state has one row per scene in work: arrays of the backend, and counters on the host.
     """
 
     def __init__(self, space: Space, starts: "_Starts", scenes: Array) -> None:
@@ -100,12 +100,12 @@ class _Run:
         return residue
 
     def restart(self, rows: Ints) -> None:
-        """Start some scenes again, from their next mixture."""
+        """Restart scenes from their next mixture."""
         self.restarts[rows] += 1
         self._start(rows)
 
     def replace(self, rows: Ints) -> None:
-        """Put waiting scenes into some rows, as far as there are any, and drop the other rows."""
+        """Put waiting scenes into rows, as far as there are any, and drop the other rows."""
         count = min(len(rows), len(self._waiting) - self._next)
         fresh, gone = rows[:count], rows[count:]
         if count:
@@ -137,7 +137,7 @@ class _Run:
         self._marks = self._marks[rows]
 
     def repeats(self, mark: Complexes) -> Bools:
-        """Return which scenes are in a state again that they were in a few steps ago, or at the last power of two."""
+        """Return which scenes are in the same state as a few steps ago, or at the last power of two."""
         step = self.steps - self._begun
         found: Bools = np.any(np.abs(mark[:, None] - self._marks) <= SAME, axis=-1)
         self._marks[np.arange(len(self)), step % RECENT] = mark
@@ -149,7 +149,7 @@ class _Run:
 
 
 class _Starts:
-    """First estimates: the bundles of all codewords, then random mixtures, the same ones for every scene."""
+    """First estimates: the bundles of all codewords, then random mixtures, the same for every scene."""
 
     def __init__(self, space: Space, seed: int) -> None:
         self._space, self._seed = space, seed
@@ -313,7 +313,7 @@ class Factorizer:
     def _sweep(self, run: _Run) -> tuple[list[Array], Complexes]:
         """Estimate every factor once; return the best codewords, and a number that marks the state of each scene.
 
-        The mark is a random projection of all scores, on which the next estimates depend alone.
+        The mark is a random projection of all scores, which alone determine the next estimates.
         """
         space, xp = self._space, self._space.xp
         choices, mark = [], np.zeros(len(run), np.complex128)
@@ -327,7 +327,7 @@ class Factorizer:
         return choices, mark
 
     def _weights(self, factor: int, scores: Array) -> Array:
-        """Return the scores that count; all of them where none does."""
+        """Return the scores that count; all of them if none does."""
         if self.rule == "identity":
             return scores
         xp = self._space.xp
@@ -362,7 +362,7 @@ class _Found:
         self.choices = np.zeros((scenes, factors), np.int64)
 
     def note(self, rows: Ints, steps: Ints, similarity: Floats, choices: Ints) -> None:
-        """Keep the steps of some scenes, and their answers where these are more similar than the last ones."""
+        """Store the steps of scenes, and their answers if these are more similar than the previous ones."""
         better = similarity > self.similarity[rows]
         self.steps[rows] = steps
         self.similarity[rows[better]] = similarity[better]
@@ -390,7 +390,7 @@ def _checked_books(books: Any) -> dict[Name, ItemMemory]:
 
 
 def _check_unitary(vsa: VSA, key: Name, book: ItemMemory) -> None:
-    """Check that codewords unbind exactly: that bound with their inverse they give the identity."""
+    """Check that codewords unbind exactly: bound with their inverse, they must give the identity."""
     vectors = book.vectors
     left = vsa.similarity(vsa.unbind(vectors, vectors), vsa.identity)
     if not bool(vsa.xp.all(left > UNITARY)):

@@ -1,4 +1,4 @@
-r"""The one file format: a header in JSON and arrays, versioned, checksummed, written aside and renamed.
+r"""The file format: a JSON header and arrays, versioned and checksummed, written to a temporary file and renamed.
 
 Layout, all integers little-endian::
 
@@ -10,8 +10,8 @@ Layout, all integers little-endian::
     padding   zeros up to a multiple of 64
     arrays    each at a multiple of 64 from the start of the file, in C order; zeros between them
 
-Every byte is covered by a check: the opening and header by the header's digest, each array by its own, the
-padding by being zero, the end by the length. No pickle, no code, no object arrays.
+Every byte is checked: the opening and the header by the header's digest, each array by its own, the padding by being
+zero, the end by the length. No pickle, no code, no object arrays.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ FORMAT = 1
 ALIGN = 64
 MOST_AXES = 32
 QUICK = "xxh3:"
-"""Opens digests by XXH3."""
+"""Prefix of digests by XXH3."""
 _OPENING = struct.Struct("<8sIQ")
 _DIGEST = 16
 _START = _OPENING.size + _DIGEST
@@ -306,7 +306,7 @@ def _read_header(opening: bytes, file: Any, path: Any, size: int) -> tuple[dict[
 
 
 def _checked_header(text: bytes, path: Any) -> dict[str, Any]:
-    """Return a header that is as :func:`save` writes it: its checksum may be right, and it may be made by hand."""
+    """Check a header against what :func:`save` writes: it may be crafted by hand, with a right checksum."""
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:

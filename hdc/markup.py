@@ -1,11 +1,11 @@
-"""What notebooks show of models, indexes and hits: small HTML tables and bars. Text from data is always escaped."""
+"""HTML of models, indexes and hits for notebooks: small tables and bars. Text from data is always escaped."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 CUT = 300
-"""Characters of a cell that are shown."""
+"""Most characters of a cell."""
 
 
 class Markup(str):

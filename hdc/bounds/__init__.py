@@ -1,8 +1,8 @@
 """How many dimensions a task needs for a given error: closed forms for the capacity of a bundle, one record per bound.
 
-``dimension`` gives the size that reaches an error, ``error_rate`` and ``capacity`` invert it, and ``table`` lists every
-(task, model, bound) with its statement, source and standing. The closed forms live in the core because a model
-answers for itself (:meth:`hdc.VSA.capacity`); ``hdc.apps.capacity`` adds accuracies, comparisons and experiments.
+``dimension`` returns the size that reaches an error; ``error_rate`` and ``capacity`` are its inverses; ``table`` lists
+every (task, model, bound) with its statement, source and standing. The closed forms are in the core, because a model
+reports its own capacity (:meth:`hdc.VSA.capacity`); ``hdc.apps.capacity`` adds accuracies, comparisons and experiments.
 
 Notation: n items, d universe, m dimension, δ error, ``l = ln(d/δ)``, ``z = Φ⁻¹(1 - δ/d)``, p(n) the correlation of a
 member with a majority of n atoms (:func:`majority_bias`); for intersections a, b set sizes, t the true size, α the

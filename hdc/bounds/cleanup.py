@@ -1,4 +1,4 @@
-"""Clean-up: the probability that a reject scores above the hit, where scores are normal, and its inverse."""
+"""Clean-up: the probability that a reject scores above the hit, for normal scores, and its inverse."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,13 +6,13 @@ import numpy.typing as npt
 Real = npt.NDArray[np.float64]
 
 _GRID = np.arange(-40.0, 10.0, 1 / 8)
-"""Standardized scores of the hit: the integrand is analytic, so this step leaves no error that floats can show."""
+"""Standardized scores of the hit. The integrand is analytic, so the error of this step is below float precision."""
 
 _STEPS = 48
-"""Halvings of the interval in which an inverse lies."""
+"""Halvings of the interval of an inverse."""
 
 FARTHEST = 200.0
-"""Standard deviations within which the smallest error that a float can hold is reached, whatever the universe."""
+"""Standard deviations that include the smallest error of a float, for any universe."""
 
 
 def log_cleanup_error(distance: npt.ArrayLike, spread: npt.ArrayLike, universe: npt.ArrayLike) -> Real:

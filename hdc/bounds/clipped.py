@@ -11,13 +11,13 @@ NODES = 64
 """Nodes of the integrals over (-1, 0) and over (0, 1)."""
 
 HIGHEST = 100.0
-"""Frequency where Fourier series end: of a sum of one and a clipped one, terms are below 1e-6 there."""
+"""Frequency at which Fourier series end: terms of a sum of one and a clipped one are below 1e-6 there."""
 
 MANY = 10**6
-"""Members beyond which all but one component in a thousand is clipped, so that signs of normal sums are scored."""
+"""Members beyond which all but one in a thousand components are clipped; signs of normal sums are then scored."""
 
 SMALLEST = 1e-18
-"""Terms end also where no characteristic function is larger."""
+"""Terms also end where every characteristic function is below this."""
 
 
 def _clipped_given(characteristic: Real, frequencies: Real, p: Real) -> tuple[Real, Real]:
@@ -55,9 +55,9 @@ def _of_components(size: int, products: bool) -> tuple[float, float]:
         own = key = (1 - p * p) / (-2 * np.log(np.abs(p)))  # means of x² and of y², given p
     else:
         density, own, key = share / 2, p * p, np.ones_like(p)
-    first, second = p, p * p  # the means of b and b², given p
+    first, second = p, p * p  # means of b and b², given p
     if size > 1:
-        highest = 2 * np.sqrt(750 / size) if size > 60 else HIGHEST  # beyond it terms are below SMALLEST
+        highest = 2 * np.sqrt(750 / size) if size > 60 else HIGHEST  # terms beyond are below SMALLEST
         w = (np.arange(np.ceil(highest * (size + 2) / (2 * np.pi))) + 0.5) * 2 * np.pi / (size + 2)
         of_one = sici(w)[0] / w if products else np.sin(w) / w
         characteristic = of_one ** (size - 1)

@@ -17,11 +17,11 @@ from hdc.bounds.question import Question, Real
 from hdc.checks import choice, integer
 
 _EXACT = 64
-"""Below it, central binomial probabilities come from a table; above, five terms of the series give 1e-13."""
+"""Below it, a table has central binomial probabilities; above, five terms of the series reach 1e-13."""
 _COUNTED = 2000
-"""Members up to which the largest of their counts is known exactly."""
+"""Most members for which the largest of their counts is known exactly."""
 _CHERNOFF = np.concatenate([np.geomspace(1e-6, 0.4, 400), np.linspace(0.4, 0.4999, 100)])
-"""Exponents at which Chernoff bounds are evaluated: each gives a valid bound, the least is taken."""
+"""Exponents at which Chernoff bounds are evaluated; each gives a valid bound, and the least is used."""
 _MOMENTS = np.geomspace(2, 2000, 400)
 """Orders of the moments at which hypercontractive bounds are evaluated."""
 
@@ -68,7 +68,7 @@ def phasor_bias(size: npt.ArrayLike) -> Any:
 
 @lru_cache
 def _plurality_bias(size: int, levels: int) -> float:
-    """Sum the chances that the largest count exceeds m: counts are Poisson's, given that they sum to ``size``."""
+    """Sum the probabilities that the largest count exceeds m: counts are Poisson, given that they sum to ``size``."""
     from scipy.special import gammaln, xlogy
 
     mean = size / levels
@@ -90,7 +90,7 @@ def _plurality_bias(size: int, levels: int) -> float:
 
 
 def _mean_of_largest(levels: int) -> float:
-    """Return the mean of the largest of as many independent normal variables of variance 1."""
+    """Return the mean of the largest of this many independent normal variables of variance 1."""
     from scipy.special import ndtr
 
     u = np.linspace(-9, 9, 4001)
@@ -121,7 +121,7 @@ def best_ones(universe: npt.ArrayLike, error: npt.ArrayLike) -> Any:
 
 
 def _quantile(log_tail: Real) -> Real:
-    """Return ``Φ⁻¹(1 - e^log_tail)``, and 0 where the tail is more than one half."""
+    """Return ``Φ⁻¹(1 - e^log_tail)``; 0 if the tail is more than one half."""
     from scipy.special import ndtri_exp
 
     with np.errstate(divide="ignore"):
@@ -133,7 +133,7 @@ def _z(q: Question) -> Real:
 
 
 def _log_rivals(q: Question) -> Real:
-    """Return ``ln(n (d - 1)/δ)``; 0 where there is no other symbol."""
+    """Return ``log(n (d - 1)/δ)``; 0 if there is no other symbol."""
     rivals = np.log(np.maximum(q.universe - 1, 1)) - q.log_error + np.log(q.items)
     return np.where(q.universe > 1, rivals, 0.0)
 

@@ -1,4 +1,4 @@
-"""Normal approximations of similarities: of a bundle with its members and with other symbols, for each kind of model.
+"""Normal approximations of similarities of a bundle with its members and with other symbols, for each kind of model.
 
 Each function takes numbers of members k and of components D, which broadcast.
 """
@@ -14,7 +14,7 @@ from hdc.bounds.formulas import majority_bias, phasor_bias, plurality_bias
 Real = npt.NDArray[np.float64]
 
 MANY = 4096
-"""Members up to which sums of signs are counted out."""
+"""Most members for which sums of signs are enumerated."""
 
 
 class Moments(NamedTuple):
@@ -126,7 +126,7 @@ def dead_zone(k: npt.ArrayLike, dim: npt.ArrayLike, zone: float) -> Moments:
 
 
 def _beyond(size: int, zone: float) -> tuple[float, float]:
-    """Return P and m of :func:`dead_zone`, exactly for up to ``MANY`` members, else of a normal sum."""
+    """Return P and m of :func:`dead_zone`, exactly for up to ``MANY`` members, otherwise of a normal sum."""
     limit = int(zone * math.sqrt(size))
     if size > MANY:
         reach = (limit + 1 if (limit + 1 - size) % 2 == 0 else limit + 2) - 1  # halfway between two values of the sum

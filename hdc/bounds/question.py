@@ -1,4 +1,4 @@
-"""What is asked of a bound: a task and its numbers, checked once."""
+"""The question to a bound: a task and its numbers, checked once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -25,7 +25,7 @@ TASKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "nested": ("shape", "depth", "ones"),
     }
 )
-"""Each task and the options it takes beside items, universe and error."""
+"""The options of each task besides items, universe and error."""
 
 
 @dataclass(frozen=True)

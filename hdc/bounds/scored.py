@@ -10,10 +10,10 @@ from hdc.checks import integer
 from hdc.errors import UnsupportedError
 
 MOST = 1 << 40
-"""Capacities beyond it are given as this."""
+"""Largest capacity to report."""
 
 READ = {"membership": None, "key-value": "role", "sequence": None}
-"""Tasks, and with what their answers are read from a bundle."""
+"""Tasks, and how their answers are read from a bundle."""
 
 Scores = Callable[[int], Moments]
 

@@ -13,11 +13,11 @@ from hdc.checks import integers, shape_of
 from hdc.errors import ParameterError, UnsupportedError
 
 LARGEST = 2.0**62
-"""Dimensions beyond it are an error."""
+"""Larger dimensions are an error."""
 MOST_ITEMS = 2.0**53
-"""Capacities beyond it are given as this."""
+"""Largest capacity to report."""
 SMALLEST_LOG_ERROR = -745.0
-"""Logarithm of the smallest positive float: error rates below it are given as this."""
+"""Logarithm of the smallest positive float, the least error rate to report."""
 
 
 def dimension(
@@ -154,7 +154,7 @@ def capacity(
 
 
 def _most_items(task: str, question: Question) -> Real:
-    """Return the most items there can be: the size of the universe."""
+    """Return the most items possible: the size of the universe."""
     limit = np.asarray(MOST_ITEMS)
     if task in ("membership", "sequence") or question.shape == "chain":
         limit = np.minimum(limit, question.universe * question.number("repeats", 1))
@@ -164,7 +164,7 @@ def _most_items(task: str, question: Question) -> Real:
 
 
 def _last_true(test: Callable[[Real], npt.NDArray[np.bool_]], low: Real, high: Real) -> Real:
-    """Return the largest whole number from ``low`` to ``high`` that passes; ``low`` does."""
+    """Return the largest whole number from ``low`` to ``high`` that passes; ``low`` must pass."""
     while np.any(low < high):
         middle = np.ceil((low + high) / 2)
         passed = test(middle)

@@ -1,4 +1,4 @@
-"""One record for each (task, model, bound): the completeness of what is known, as data."""
+"""One record per (task, model, bound): all known bounds as data."""
 
 import inspect
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from hdc.checks import known, shown
 from hdc.errors import UnknownNameError, UnsupportedError
 
 KINDS = ("rigorous", "gaussian", "paper")
-"""``rigorous`` is enough for certain; ``gaussian`` is the sharp size; ``paper`` is the published constant."""
+"""``rigorous`` is proved to be enough; ``gaussian`` is the sharp size; ``paper`` is the published constant."""
 
 SUMS = ("MAP-I", "MBAT")
 SPARSE = ("Bloom", "CountingBloom")
@@ -72,7 +72,7 @@ def _read_docstring(function: Size) -> _Docstring:
 
 
 def _leafwise(size: Size) -> Size:
-    """Turn a membership bound into one for nested bundles of a model whose bundle of bundles is a bundle."""
+    """Turn a membership bound into one for nested bundles, for a model whose bundle of bundles is a bundle."""
 
     def nested(q: Question) -> Real:
         return size(replace(q, items=q.leaves))
@@ -140,7 +140,7 @@ PUBLISHED = {
     ("sequence", "MAP-I"): "Theorem 10: the norm is preserved for m = O(K² ε⁻² log(K/(εδ)))",
     ("nested", "MAP-B"): "Lemma 17: reliability falls as 1/2^depth",
 }
-"""Published results of Clarkson, Ubaru and Yang that state no constant, so that no size follows from them."""
+"""Published results of Clarkson, Ubaru and Yang without a constant, from which no size follows."""
 
 
 def table() -> tuple[Bound, ...]:

@@ -1,4 +1,4 @@
-"""The one switch that makes bundles beyond a model's capacity warn."""
+"""The switch for warnings about bundles beyond a model's capacity."""
 
 import warnings
 from collections.abc import Hashable
@@ -9,7 +9,7 @@ from hdc.checks import flag
 from hdc.errors import HDCError
 
 UNIVERSE, ERROR = 1000, 0.5
-"""A bundle is far beyond capacity if, of 1000 symbols, it decides all rightly less than every other time."""
+"""A bundle is far beyond capacity if it decides all of 1000 symbols correctly in less than half of the cases."""
 
 _warns = False
 

@@ -1,1 +1,1 @@
-"""The models, one file a family."""
+"""The models, one file per family."""
