@@ -1,4 +1,4 @@
-"""Names to things that packages register: built-in tables first, then entry points."""
+"""Names that packages register: built-in tables first, then entry points."""
 
 import importlib
 import importlib.util

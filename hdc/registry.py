@@ -1,6 +1,6 @@
-"""Names to models; nothing is imported before it is asked for.
+"""Map names to models; nothing is imported until it is used.
 
-Third parties add to the entry-point group ``hdc.models`` (a :class:`hdc.VSA` subclass).
+Third parties register in the entry-point group ``hdc.models`` (a :class:`hdc.VSA` subclass).
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
-"""The algebra of a resonator network: what bind, similarity and weighted bundles are for many scenes at once.
+"""The algebra of a resonator network: bind, similarity and weighted bundles for many scenes at once.
 
-:class:`~hdc.factorizer.Factorizer` is written once, against a :class:`Space`. The general one calls the model. Where
+:class:`~hdc.factorizer.Factorizer` is written once, against a :class:`Space`. The general space calls the model. If
 vectors are signs or phasors, two matrix products do the same for all scenes: scores are ``q @ book.T``, and mixtures
 are ``weights @ book``.
 """
@@ -26,7 +26,7 @@ MEMBERS = 1 << 22
 """Components of members that the general space bundles at a time."""
 
 FEW = 0.25
-"""Share of the codewords, at most, that a sparse matrix product adds up faster than a dense one."""
+"""Largest share of the codewords that a sparse matrix product sums faster than a dense one."""
 
 EXACT = 2.0**24
 """Integers below it are exact in float32."""
@@ -54,7 +54,7 @@ class Space:
     seed: int = 0
 
     signed: ClassVar[bool] = False
-    """Whether the negatives of two factors have the same product, so that signs of scores say nothing."""
+    """Whether the negatives of two factors have the same product, so that signs of scores carry no information."""
 
     def __post_init__(self) -> None:
         if self.flips:
@@ -177,7 +177,7 @@ class Signs(Space):
         return signs
 
     def _positive(self, sums: Array, places: Array) -> Array:
-        """Return where the sums at few places, all zero, count as positive; :func:`hdc.models.ties.where_positive`."""
+        """Return where sums at a few places, all zero, count as positive; :func:`hdc.models.ties.where_positive`."""
         xp, dim = self.xp, self.vsa.dim
         column = places % dim
         beside = xp.take(sums.reshape(-1), places - xp.where(column > 0, 1, 1 - dim), axis=0)

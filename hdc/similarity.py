@@ -1,4 +1,4 @@
-"""Dot products and cosines of unpacked hypervectors, exact for integers, in bounded memory, in any namespace."""
+"""Dot products and cosines of unpacked hypervectors: exact for integers, in bounded memory, in any namespace."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -9,13 +9,13 @@ from hdc.dtypes import kind, size
 from hdc.kernels import Array, Backend
 
 COMPONENTS = 1 << 22
-"""Components converted at a time (16 or 32 MiB)."""
+"""Components to convert at a time (16 or 32 MiB)."""
 
 DIGITS = 1 << 23
-"""What magnitudes of integers are less than that are multiplied with bytes as they are."""
+"""Integers of smaller magnitude are multiplied with bytes directly."""
 
 SIDE = 1 << 12
-"""Rows of each side that :func:`pairwise` compares at a time (2^24 pairs, 128 MiB of float64)."""
+"""Rows of each side that :func:`pairwise` compares per block (2^24 pairs, 128 MiB of float64)."""
 
 
 def blocks(rows: int, width: int, most: int = COMPONENTS) -> Iterator[slice]:
@@ -76,7 +76,7 @@ def dots(kernels: Backend, queries: Array, items: Array) -> Array:
 
 
 def _are_bytes(kernels: Backend, queries: Array, items: Array) -> bool:
-    """Return whether items are int8, and queries integers that are multiplied with them without a float."""
+    """Return whether items are int8, and queries integers that can be multiplied with them without floats."""
     xp = kernels.xp
     if items.dtype != xp.int8 or kind(xp, queries) != "i":
         return False
@@ -116,7 +116,7 @@ def weighted_sum(kernels: Backend, members: Array, weights: Array | None, dtype:
 
 
 def _sum(kernels: Backend, members: Array, dtype: Any) -> Array:
-    """Return the sum along axis -2; those of bytes, where int32 holds them, and of floats are kernels'."""
+    """Return the sum along axis -2; kernels sum floats, and bytes whose sums fit int32."""
     xp = kernels.xp
     if members.dtype == xp.int8 and dtype == xp.int32:
         return kernels.dense.byte_sums(members)

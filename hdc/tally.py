@@ -1,4 +1,4 @@
-"""What a running bundle knows of its members: arrays of a size that does not depend on their number."""
+"""The memory of a running bundle: arrays whose size does not depend on the number of members."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ def join_sums(xp: Any, a: Array, b: Array, sign: int) -> Array:
     if "f" in (kind(xp, a), kind(xp, b)):
         return xp.astype(a, xp.float64) + sign * xp.astype(b, xp.float64)
     total = a + b if sign > 0 else a - b
-    wrapped = (a ^ total) & (b ^ total) if sign > 0 else (a ^ b) & (a ^ total)  # below 0 where the sign is wrong
+    wrapped = (a ^ total) & (b ^ total) if sign > 0 else (a ^ b) & (a ^ total)  # below 0 if the sign is wrong
     if bool(xp.any(wrapped < 0)):
         raise WideningError("a sum of this running bundle would leave int64; scale the weights down, nothing was added")
     return total

@@ -1,4 +1,4 @@
-"""Exact top-k over blocks of scores, with ties to the lower index."""
+"""Exact top-k over blocks of scores; the lower index wins ties."""
 
 from collections.abc import Callable
 from typing import Any
@@ -76,7 +76,7 @@ def top_scores(
 def _greatest(
     xp: Any, scores_of: Callable[[slice], Array], n: int, rows: int, block: int
 ) -> tuple[Array, Array] | None:
-    """Find the largest score of each row, the first of equal ones; None where that is NaN, which is sorted last."""
+    """Find the largest score of each row, the first of equal ones; None if that is NaN, which is sorted last."""
     columns = max(1, block // max(1, rows))
     best: Any = None
     place: Any = None

@@ -33,7 +33,7 @@ def _multiple(least: int, length: int) -> int:
 
 @dataclass(frozen=True)
 class _Blocks(VSA):
-    """What both share: ``dim`` is a number of blocks times their length.
+    """Base of both models: ``dim`` is a number of blocks times their length.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ class GSBC(_Blocks, Summed):
     def _convolved(self, a: Any, x: Any, back: bool) -> Array:
         (one, other), xp = self.check_pair(a, x), self.xp
         batch = self.check_batches(one, other)
-        if 0 in batch:  # of which not every library has a transform
+        if 0 in batch:  # not every library has a transform for it
             return xp.zeros((*batch, self.dim), dtype=other.dtype, device=other.device)
         spectrum = xp.fft.rfft(self._in_blocks(one))
         product = (xp.conj(spectrum) if back else spectrum) * xp.fft.rfft(self._in_blocks(other))
@@ -221,7 +221,7 @@ class GSBC(_Blocks, Summed):
         return self.xp.roll(self.check(x), integer(shift, "shift") % self.blocks * self.length, axis=-1)
 
     def _centered(self, x: Any, what: str) -> Array:
-        """Take the mean of each block away."""
+        """Subtract the mean of each block."""
         checked = self.check(x, what)
         blocks = self._in_blocks(checked)
         return (blocks - self.xp.mean(blocks, axis=-1, keepdims=True)).reshape(checked.shape)

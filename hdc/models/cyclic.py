@@ -24,13 +24,13 @@ from hdc.vsa import MOST_FACTORS
 MOST_LEVELS = 256
 
 UNIT = 1 << 31
-"""Length of the whole numbers that cosines and sines are added up in, so that sums are the same everywhere."""
+"""Scale of the integers in which cosines and sines are summed, so that sums are equal everywhere."""
 
 MOST_WEIGHT = 1 << 22
-"""Sum of the magnitudes of weights, at most: sums of these are then below 2^53, and exact as doubles."""
+"""Largest sum of the magnitudes of weights: sums are then below 2^53, and exact as doubles."""
 
 SCALE = 1 << 22
-"""Length of the whole numbers that cosines of differences are added up in: 256 of them stay within an int32."""
+"""Scale of the integers in which cosines of differences are summed: 256 of them fit an int32."""
 
 
 class Modular(Rotating):
@@ -117,7 +117,7 @@ class Modular(Rotating):
     # ------------------------------------------------------------------ bundles
 
     def _members(self, x: Array, weights: Any) -> tuple[Array, Array | None, float]:
-        """Return checked members, their weights, and the greatest sum of magnitudes of these."""
+        """Return checked members, their weights, and the greatest sum of magnitudes of the weights."""
         members, xp = self.check_bundle(x), self.xp
         w = None
         if weights is not None:
@@ -136,7 +136,7 @@ class Modular(Rotating):
 
     @abstractmethod
     def _sums(self, members: Array, weights: Array | None) -> dict[str, Array]:
-        """Return sums of which a bundle is a function, beside that of the components."""
+        """Return sums that determine a bundle, besides that of the components."""
 
     def join_tallies(self, a: Tally, b: Tally, sign: int) -> Tally:
         """Add, or subtract, sums; see :meth:`hdc.VSA.join_tallies`."""
@@ -147,7 +147,7 @@ class Modular(Rotating):
         return Tally(arrays, {"weight": weight})
 
     def _lot(self, components: Array) -> Array:
-        """Return what decides between equals: uniform below ``levels``, of the tie vector and the sums beside."""
+        """Return the tie breaker: uniform below ``levels``, from the tie vector and the other sums."""
         return self.xp.remainder(self._tie + self.xp.roll(components, 1, axis=-1), self.levels)
 
     @cached_property
@@ -196,7 +196,7 @@ class Plural(Modular):
 
 @dataclass(frozen=True)
 class _Leveled(Modular):
-    """What MCR and CGR share: the parameter."""
+    """Base of MCR and CGR, with their parameter."""
 
     _: KW_ONLY
     levels: int = 16
@@ -238,7 +238,7 @@ class MCR(_Leveled, Modular):
 
     @cached_property
     def _table(self) -> Array:
-        """The same as whole numbers."""
+        """The same as integers."""
         parts = [np.rint(UNIT * part(self._angles)) for part in (np.cos, np.sin)]
         return self.kernels.arrays.from_numpy(np.stack(parts).astype(np.int64))
 

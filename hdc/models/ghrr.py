@@ -14,10 +14,10 @@ from hdc.models.matrices import nearest_unitary
 from hdc.models.summed import Summed
 
 MOST_ROWS = 16
-"""Rows of a block, at most: products go row by row."""
+"""Most rows of a block, because products go row by row."""
 
 NUMBERS = 1 << 16
-"""Complex numbers that are drawn at a time, or one vector: they stay in a cache."""
+"""Complex numbers to draw at a time, or one vector; they fit a cache."""
 
 Entries = tuple[Array, Array]
 """Real and imaginary parts of blocks, ``(block, block, ..., dim)``."""
@@ -86,7 +86,7 @@ class GHRR(Summed):
         return blocks.reshape(*blocks.shape[:-4], self.storage)
 
     def _complex(self, x: Array) -> Array:
-        """Return blocks as complex numbers, of at least single precision, for what libraries do with matrices."""
+        """Return blocks as complex numbers of at least single precision, for matrix functions of libraries."""
         exact = self.xp.float64 if x.dtype == self.xp.float64 else self.xp.float32
         blocks = self.xp.astype(x, exact, copy=False).reshape(*x.shape[:-1], self.dim, self.block, self.block, 2)
         return blocks[..., 0] + 1j * blocks[..., 1]
@@ -96,7 +96,7 @@ class GHRR(Summed):
         return self.xp.astype(made, dtype, copy=False)
 
     def _entries(self, x: Array) -> Entries:
-        """Return what stands at one place of all blocks side by side, so that products run along long axes."""
+        """Return the entries at the same place of all blocks side by side, so that products run along long axes."""
         places = x.reshape(*x.shape[:-1], self.dim, 2 * self.block**2)
         side_by_side = self.xp.stack([places[..., place] for place in range(places.shape[-1])])
         entries = side_by_side.reshape(self.block, self.block, 2, *x.shape[:-1], self.dim)
@@ -128,7 +128,7 @@ class GHRR(Summed):
     # ------------------------------------------------------------------ algebra
 
     def _multiplied(self, role: Any, x: Any, back: bool) -> Array:
-        """Multiply blocks, as sums of outer products: they are too small for one call a block."""
+        """Multiply blocks as sums of outer products, because they are too small for one call per block."""
         one, other = self.check_pair(role, x)
         axes = max(one.ndim, other.ndim)
         (left, left_up), (right, right_up) = (

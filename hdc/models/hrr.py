@@ -127,7 +127,7 @@ class HRR(Shuffling, Summed):
 
     def _filtered(self, x: Array, change: Callable[[Array], Array]) -> Array:
         """Change the frequencies of vectors."""
-        if math.prod(x.shape) == 0:  # of which not every library has a transform
+        if math.prod(x.shape) == 0:  # not every library has a transform for it
             return self.xp.asarray(x, copy=True)
         changed = self.xp.fft.irfft(change(self.xp.fft.rfft(x)), n=self.dim)
         return self.xp.astype(changed, x.dtype, copy=False)
@@ -179,7 +179,7 @@ class HRR(Shuffling, Summed):
         if not self.phases:
             return super().from_phases(angles)
         xp, given = self.xp, self.check_phases(angles)
-        if 0 in given.shape:  # of which not every library has a transform
+        if 0 in given.shape:  # not every library has a transform for it
             return xp.zeros((*given.shape[:-1], self.dim), dtype=self.dtype, device=given.device)
         one = xp.ones_like(given[..., :1])
         cosines = xp.concat([one, xp.cos(given), *([one] if self.dim % 2 == 0 else [])], axis=-1)

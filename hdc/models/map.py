@@ -25,7 +25,7 @@ from hdc.words import mask_tail
 
 @dataclass(frozen=True)
 class _MAP(VSA):
-    """What both share: the bound pair is the product, and every vector is its own inverse."""
+    """Base of both models: the bound pair is the product, and every vector is its own inverse."""
 
     @property
     def commutative(self) -> bool:
@@ -111,7 +111,7 @@ class MAPI(Rotating, _MAP):
         return xp.astype(a, xp.int64, copy=False) * xp.astype(b, xp.int64, copy=False)
 
     def _times_atom(self, atom: Array, other: Array) -> Array:
-        """Multiply an int8 array with integers, both checked by the kernel that reads them."""
+        """Multiply an int8 array by integers; the kernel that reads them checks both."""
         xp = self.xp
         product, fine = self.kernels.dense.sign_product(atom, other)
         if bool(fine):

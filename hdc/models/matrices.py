@@ -1,4 +1,4 @@
-"""Hypervectors that are square matrices: the nearest one that keeps lengths."""
+"""Hypervectors that are square matrices: the nearest matrix that keeps lengths."""
 
 from typing import Any
 

@@ -21,7 +21,7 @@ from hdc.models.ties import tie_vector, where_positive
 from hdc.vsa import Role
 
 ROUNDED = 1 << 8
-"""Parts of an atom's component that sums are rounded to before a zero is taken for one."""
+"""Steps per component of an atom to which sums are rounded before they are compared with zero."""
 
 
 @dataclass(frozen=True)

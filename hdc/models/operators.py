@@ -1,7 +1,7 @@
 """Orthogonal operators by key: the three families that MBAT binds with.
 
-Each family draws from the role's stream and is exact to rounding at any depth; nothing but the haar family's
-bounded cache holds d x d numbers.
+Each family draws from the role's stream and is exact to rounding at any depth. Only the bounded cache of the haar
+family stores d x d numbers.
 """
 
 import threading
@@ -19,7 +19,7 @@ from hdc.kernels import Array, Backend
 from hdc.words import Words
 
 MOST_ENTRIES = 1 << 30
-"""Components of the signed permutations that a kernel draws."""
+"""Components of the signed permutations that a kernel draws at a time."""
 
 
 class ByteCache:
@@ -48,8 +48,9 @@ class ByteCache:
 
 
 CACHE = ByteCache(256 << 20)
-"""Operators and permutations of all models of the process, on every device: 256 MiB (sixteen haar matrices at dim
-2048, float32)."""
+"""Bytes of operators and permutations to cache for all models of the process, on every device: 256 MiB (sixteen haar
+matrices at dim 2048, float32).
+"""
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ class Hadamard(Operator):
 
 
 def _signs_at(words: Words, bit: int, kernels: Backend) -> Array:
-    """Read a ±1 off one bit of each word, ``(n,)`` int8, on the backend's device."""
+    """Read a ±1 from one bit of each word, ``(n,)`` int8, on the backend's device."""
     drawn = ((words >> np.uint64(bit)) & np.uint64(1)).astype(np.int8)
     return kernels.arrays.from_numpy((1 - 2 * drawn).astype(np.int8))
 

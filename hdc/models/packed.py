@@ -1,4 +1,4 @@
-"""The layout that the packed models share: 64 components per word."""
+"""The layout of the packed models: 64 components per word."""
 
 from dataclasses import dataclass
 from typing import Any

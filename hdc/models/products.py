@@ -24,7 +24,7 @@ ROLES = ("signs", "uniform")
 
 @dataclass(frozen=True)
 class _Products(Rotating, Summed):
-    """What both share: componentwise products, roles of ±1, which keep norms and are their own inverses."""
+    """Base of both models: componentwise products, and roles of ±1, which keep norms and are their own inverses."""
 
     @property
     def commutative(self) -> bool:

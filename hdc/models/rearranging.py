@@ -1,4 +1,4 @@
-"""Permutations of components that models apply any number of times: rotations, and any fixed one."""
+"""Permutations of components that models apply any number of times: rotations, and any fixed permutation."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,7 @@
-"""Signed permutations of many roles as the rows of one array: drawn, multiplied and applied in batches.
+"""Signed permutations of many roles as rows of one array: drawn, multiplied and applied in batches.
 
-A :class:`~hdc.vsa.Role` is bound one at a time, which is what most uses need. Where thousands of roles bind a few
-vectors each, as the paths of JSON documents do, a call for each costs more than the work.
+A :class:`~hdc.vsa.Role` is bound one at a time, which suits most uses. If thousands of roles bind a few vectors each,
+as paths of JSON documents do, one call per role costs more than the work.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from hdc.kernels import Array
 from hdc.models.mbat import MBAT
 
 DIGIT = 64
-"""Powers are put together from digits to this base."""
+"""Base of the digits from which powers are composed."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -81,7 +81,7 @@ class SignedRows:
         return self._vsa.kernels.dense.signed_products(entries, self._given(outer), self._given(inner))
 
     def _powers(self, digits: list[Array], level: int, exponents: Ints) -> Array:
-        """Return powers of a role to the ``DIGIT ** level``: the product of two, but for those that are a digit."""
+        """Return powers of a role to the ``DIGIT ** level``: the product of two, except those that are a digit."""
         low = digits[level] = self._grown(digits[level], min(int(exponents[-1]), DIGIT))
         if exponents[-1] <= DIGIT:
             return low[self._given(exponents - 1)]
@@ -95,7 +95,7 @@ class SignedRows:
         return self._vsa.xp.concat([low[self._given(digit[high == 0])], products])
 
     def _grown(self, powers: Array, most: int) -> Array:
-        """Return the powers from the first to another of a row, of which some are there."""
+        """Return the powers from the first to another of a row, some of which exist already."""
         while (held := len(powers)) < most:
             more = np.arange(min(held, most - held))
             powers = self._vsa.xp.concat([powers, self._products(powers, np.full(len(more), held - 1), more)])

@@ -43,11 +43,11 @@ BINDINGS = ("shift", "segment")
 FORMS = ("subtractive", "additive")
 
 MOST_ROTATIONS = 1024
-"""Rotations that thinning tries."""
+"""Most rotations that thinning tries."""
 
 
 FAR = 2
-"""Times that a number of ones which is chosen may be greater or less than what it should be."""
+"""Largest factor between a chosen number of ones and the intended number."""
 
 
 @dataclass(frozen=True)
@@ -151,14 +151,14 @@ class _Sparse(VSA):
 
     @abstractmethod
     def _gather(self, x: Array, index: Array) -> Array:
-        """Take component ``index[..., j]`` of ``x`` for component j."""
+        """Return component ``index[..., j]`` of ``x`` as component j."""
 
     def _here(self, x: Array) -> Array:
-        """Return the numbers of the components, ``(dim,)`` int64, where ``x`` is."""
+        """Return the numbers of the components, ``(dim,)`` int64, on the device of ``x``."""
         return self.xp.arange(self.dim, dtype=self.xp.int64, device=x.device)
 
     def _shifts(self, components: Array) -> Array:
-        """Return what a first operand shifts by: one number a row, or one for each segment."""
+        """Return the shifts of a first operand: one number per row, or one per segment."""
         xp = self.xp
         if self.binding == "shift":
             return xp.sum(components * self._here(components), axis=-1, dtype=xp.int64) % self.dim
@@ -171,7 +171,7 @@ class _Sparse(VSA):
         return xp.argmax(xp.astype(segments, xp.int8), axis=-1)
 
     def _shifted(self, x: Array, shifts: Array) -> Array:
-        """Shift the components of ``x`` forward by what :meth:`_shifts` returned."""
+        """Shift the components of ``x`` forward by the output of :meth:`_shifts`."""
         here = self._here(x)
         if self.binding == "shift":
             return self._gather(x, (here - shifts[..., None]) % self.dim)
@@ -296,11 +296,11 @@ class _Sparse(VSA):
 
     @abstractmethod
     def _count_ones(self, x: Array) -> Array:
-        """Return the number of ones of what :meth:`_present` returned."""
+        """Return the number of ones of the output of :meth:`_present`."""
 
     @cached_property
     def _rotations(self) -> list[Any]:
-        """What thinning rotates by: a number, or one for each segment, none of them zero."""
+        """The rotations of thinning: one number, or one per segment, none of them zero."""
         width, length = (self.ones, self.segment) if self.binding == "segment" else (1, self.dim)
         keys = atoms.stream_keys(self.seed, "thin", range(MOST_ROTATIONS))
         offsets = 1 + atoms.scale_to(self.kernels.bits.random_words(keys, width), length - 1)
@@ -446,7 +446,7 @@ class Bloom(Packed, _Sparse):
         return self._members_at(self.dim - self.kernels.bits.popcount(self.check(x)))
 
     def _members_at(self, zeros: Array) -> Array:
-        """Return the number of members that leave so many zeros, in expectation."""
+        """Return the number of members that leave this many zeros, in expectation."""
         share = self.xp.asarray(zeros, dtype=self.xp.float64) / self.dim
         with np.errstate(divide="ignore", invalid="ignore"):
             return -(self.dim / self.ones) * self.xp.log(share) + 0.0
@@ -467,7 +467,7 @@ class Bloom(Packed, _Sparse):
         x_ones, y_ones = self.kernels.bits.popcount(x), self.kernels.bits.popcount(y)
         union_zeros = self.dim - outer(operator.add, x_ones, y_ones) + self._products(x, y)
         sizes_apart = outer(operator.add, self._members_at(self.dim - x_ones), self._members_at(self.dim - y_ones))
-        with np.errstate(invalid="ignore"):  # infinite less infinite
+        with np.errstate(invalid="ignore"):  # infinity minus infinity
             return sizes_apart - self._members_at(union_zeros)
 
     def _products(self, queries: Array, items: Array) -> Array:
@@ -554,7 +554,7 @@ class CountingBloom(_Sparse):
         bound = largest * total_weight(self.xp, members, w)
         if bound >= 2.0**63:
             raise WideningError("a sum of these counters can leave int64; scale the weights down")
-        narrow = self.xp.int32 if bound < 2.0**31 else self.xp.int64  # twice as fast where it holds every sum
+        narrow = self.xp.int32 if bound < 2.0**31 else self.xp.int64  # twice as fast if it represents every sum
         return self.xp.astype(weighted_sum(self.kernels, members, w, narrow, bound), self.xp.int64, copy=False)
 
     def join_tallies(self, a: Tally, b: Tally, sign: int) -> Tally:

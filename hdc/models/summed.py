@@ -1,4 +1,4 @@
-"""What models share whose vectors are floats and whose bundle is their sum."""
+"""Base of models whose vectors are floats and whose bundle is their sum."""
 
 import math
 from dataclasses import KW_ONLY, dataclass

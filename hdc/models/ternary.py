@@ -1,4 +1,4 @@
-"""MAP-T: signs, multiplied to bind, whose bundles leave open what their members do not agree on."""
+"""MAP-T: signs, multiplied to bind; a bundle is zero where its members do not agree enough."""
 
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar

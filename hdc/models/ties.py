@@ -1,4 +1,4 @@
-"""What decides where a sum of signs is zero, the same way in every model and on every backend."""
+"""Break ties where a sum of signs is zero, the same way in every model and on every backend."""
 
 from typing import Any
 

@@ -25,7 +25,7 @@ ROLES = ("orthogonal", "gaussian")
 
 @dataclass(frozen=True)
 class _Matrices(Shuffling, Summed):
-    """What both share: N(0, 1/dim) atoms read row by row as square matrices, sums, cosines."""
+    """Base of both models: N(0, 1/dim) atoms, read row by row as square matrices; sums; cosines."""
 
     _: KW_ONLY
     roles: str = "orthogonal"
@@ -97,7 +97,7 @@ class _Matrices(Shuffling, Summed):
 
     @abstractmethod
     def _product(self, role: Array, x: Array, back: bool) -> Array:
-        """Multiply matrices of two roles' and vectors' shapes, or undo it."""
+        """Multiply matrices of the shapes of two roles and vectors, or undo it."""
 
     def _multiplied(self, role: Any, x: Any, back: bool) -> Array:
         one, other = self.check_pair(role, x)

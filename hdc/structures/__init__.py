@@ -1,8 +1,8 @@
 """Data structures as hypervectors, written once for any model: records, sets, sequences, n-grams, graphs, trees.
 
-A structure is a frozen encoder: ``encode`` makes a plain hypervector, and the other methods read or change one. Values
-are names, which become the model's symbols, or hypervectors, taken as they are. ``gives`` lists what can be read back,
-and ``capacity`` returns how many parts fit into one vector.
+A structure is a frozen encoder: ``encode`` returns a plain hypervector, and the other methods read or change one.
+Values are names, which become the model's symbols, or hypervectors, which are used directly. ``gives`` lists what can
+be read back, and ``capacity`` returns how many parts fit into one vector.
 """
 
 from hdc.structures.automaton import Automaton

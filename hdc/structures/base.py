@@ -1,4 +1,4 @@
-"""What all structures share: a model, vectors of values, changes of an encoded vector, and a capacity."""
+"""The base of all structures: a model, vectors of values, changes of an encoded vector, and a capacity."""
 
 from abc import ABC
 from collections.abc import Iterable
@@ -19,10 +19,10 @@ from hdc.memory import ItemMemory, Match
 from hdc.vsa import VSA
 
 PROBES = 512
-"""Components, at least, on which :func:`adds` and :func:`subtracts` try a model."""
+"""Fewest components on which :func:`adds` and :func:`subtracts` test a model."""
 
 QUERIES = 256
-"""Queries that are cleaned up at a time."""
+"""Queries to clean up per block."""
 
 
 @lru_cache(maxsize=256)
@@ -86,13 +86,13 @@ class Structure(ABC):
     vsa: VSA
 
     gives: ClassVar[tuple[str, ...]]
-    """What can be read back from an encoded vector: the names of methods."""
+    """What can be read back from an encoded vector: names of methods."""
 
     task: ClassVar[str] = "key-value"
-    """The task of :data:`hdc.bounds.TASKS` whose capacity is this structure's."""
+    """The task of :data:`hdc.bounds.TASKS` with the capacity of this structure."""
 
     read: ClassVar[str | None] = "role"
-    """What its answers are read with; see :meth:`hdc.VSA.scores`."""
+    """How its answers are read; see :meth:`hdc.VSA.scores`."""
 
     def __post_init__(self) -> None:
         instance(self.vsa, "vsa", VSA)
@@ -125,7 +125,7 @@ class Structure(ABC):
         task, bound = self.task, known(bound, "bound", bounds.KINDS)
         size, rate = integer(universe, "universe", 1), fraction(error, "error")
         if bound == "gaussian" and not options and task == "sequence":
-            task = "key-value"  # of the same size, however often a symbol is repeated
+            task = "key-value"  # equally many, however often a symbol is repeated
         if bound != "gaussian" or options or (task, self.vsa.model, bound) in _STATED:
             return self.vsa.capacity(task, universe=size, error=rate, bound=bound, **options)
         return scored.capacity(lambda k: self.vsa.scores(k, read=self.read), task, universe=size, error=rate)
@@ -178,7 +178,7 @@ class Structure(ABC):
         return _joined(self.vsa, checked, members, None)
 
     def _removed(self, bundle: Array, members: Array) -> Array:
-        """Take members out of a bundle."""
+        """Remove members from a bundle."""
         return self._changed(bundle, members, -1)
 
     def _changed(self, bundle: Array, members: Array, *weights: int) -> Array:
@@ -205,7 +205,7 @@ class Structure(ABC):
         return self._checked(memory).cleanup(query)[0]
 
     def _cleanups(self, queries: Iterable[Array], memory: ItemMemory) -> list[Match]:
-        """Return the best item of each query ``(storage,)``, many of which are compared at a time."""
+        """Return the best item of each query ``(storage,)``, comparing many at a time."""
         items, found, waiting = self._checked(memory), [], iter(queries)
         while block := list(islice(waiting, QUERIES)):
             found += [best for (best,) in items.cleanup_many(self.vsa.xp.stack(block))]

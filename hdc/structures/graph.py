@@ -17,7 +17,7 @@ from hdc.structures.numbering import numbered_names
 from hdc.structures.rows import Rows, bundle_sets
 
 LABEL = 2
-"""How often a label is permuted, so that it is no node."""
+"""Permutations of a label, so that it is not a node."""
 
 
 class _Edges(NamedTuple):
@@ -132,7 +132,7 @@ class Graph(Structure):
         return tuple(edge)
 
     def _distinct(self, values: list[Any]) -> Array:
-        """Return vectors of values, each name drawn once."""
+        """Return vectors of values, drawing each name once."""
         if any(map(is_array, values)):
             return self.vectors(values)
         numbers, names = numbered_names(values)
@@ -241,10 +241,9 @@ class Graph(Structure):
         return self._read(graph, (source, _OPEN, target), memory, k)
 
     def _read(self, graph: Array, parts: tuple[Any, Any, Any], memory: ItemMemory, k: int) -> list[Match]:
-        """Return the items that fit where ``_OPEN`` is; None is no label.
+        """Return the items that fit at ``_OPEN``; None means no label.
 
-        Unbinding takes a first operand away. So where operands do not commute, the graph is compared with the edge
-        that each item would make.
+        Unbinding removes a first operand. So if operands do not commute, the graph is compared with each item's edge.
         """
         checked, items = self._single(graph), self._checked(memory)
         if self.vsa.commutative:
@@ -265,4 +264,4 @@ class Graph(Structure):
 
 
 _OPEN = object()
-"""The part of an edge that is asked for."""
+"""Placeholder for the part of an edge to read."""

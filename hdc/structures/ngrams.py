@@ -1,4 +1,4 @@
-"""N-grams: the runs of a text or of any other sequence, at once or as it is read."""
+"""N-grams: the runs of a text or any other sequence, at once or as a stream."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -21,10 +21,10 @@ from hdc.structures.numbering import numbered_names
 from hdc.structures.rows import Numbers, Rows, blocks
 
 READ = 1 << 18
-"""Elements that are read from a stream at a time."""
+"""Elements to read from a stream at a time."""
 
 DISTINCT = 1 << 17
-"""Distinct n-grams that are counted before they are added to the bundle."""
+"""Distinct n-grams to count before they are added to the bundle."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class NGrams(Structure):
         return EmptyBundleError(f"{least}-grams need at least {least} elements, {found}")
 
     def _counted(self, stream: Any) -> Iterator[tuple[Numbers, list[Any], npt.NDArray[np.int64]]]:
-        """Yield distinct n-grams as ``(m, n)`` places in a list of elements, and how often each occurred."""
+        """Yield distinct n-grams as ``(m, n)`` places in a list of elements, and the count of each."""
         alphabet, tallies = _Alphabet(), [_Tally(n) for n in self.lengths]
         for block in _read_blocks(stream):
             codes = alphabet.codes(block)
@@ -241,7 +241,7 @@ class NGrams(Structure):
 
 
 class _Tally:
-    """Distinct runs of n codes that were fed, and how often each occurred."""
+    """Distinct runs of n codes that were fed, and the count of each."""
 
     def __init__(self, n: int) -> None:
         self.n, self.tail = n, np.empty(0, np.int64)
@@ -251,7 +251,7 @@ class _Tally:
         self.keys, self.times = np.empty((0, self.n), np.int64), np.empty(0, np.int64)
 
     def feed(self, codes: Numbers) -> None:
-        """Count the runs that end in ``codes``, those that began before them included."""
+        """Count the runs that end in ``codes``, including those that started earlier."""
         joined = np.concatenate([self.tail, codes])
         if len(joined) >= self.n:
             runs = np.lib.stride_tricks.sliding_window_view(joined, self.n)
@@ -260,7 +260,7 @@ class _Tally:
         self.tail = joined[max(0, len(joined) - self.n + 1) :]
 
     def taken(self, elements: list[Any]) -> tuple[Numbers, list[Any], npt.NDArray[np.int64]]:
-        """Return the runs, as places in a list of the elements that they have, and forget them."""
+        """Return and forget the runs, as places in a list of their elements."""
         used, places = np.unique(self.keys, return_inverse=True)
         found = places.reshape(self.keys.shape), [elements[i] for i in used.tolist()], self.times
         self._clear()
@@ -268,7 +268,7 @@ class _Tally:
 
 
 def _unique_rows(rows: Numbers, times: npt.NDArray[np.int64]) -> tuple[Numbers, npt.NDArray[np.int64]]:
-    """Return distinct rows of codes, and the sum of the times of each."""
+    """Return distinct rows of codes, and the total count of each."""
     _, firsts, places = np.unique(_packed(rows), return_index=True, return_inverse=True)
     sums = np.zeros(len(firsts), np.int64)
     np.add.at(sums, places.reshape(-1), times)
@@ -276,7 +276,7 @@ def _unique_rows(rows: Numbers, times: npt.NDArray[np.int64]) -> tuple[Numbers, 
 
 
 def _packed(rows: Numbers) -> Numbers:
-    """Return one integer for each row, equal where rows are; what would leave int64 is numbered anew."""
+    """Return one integer per row, equal for equal rows; integers that would exceed int64 are renumbered."""
     packed = rows[:, 0]
     for column in rows.T[1:]:
         width = int(column.max(initial=0)) + 1
@@ -287,7 +287,7 @@ def _packed(rows: Numbers) -> Numbers:
 
 
 class _Alphabet:
-    """Codes of the elements of a stream, in the order in which they first came."""
+    """Codes of the elements of a stream, in order of first occurrence."""
 
     def __init__(self) -> None:
         self.elements: list[Any] = []
@@ -315,7 +315,7 @@ class _Alphabet:
         return place
 
     def forget_but(self, tallies: list[_Tally]) -> None:
-        """Forget all elements but those of the runs that have only begun, whose codes change."""
+        """Forget all elements except those of unfinished runs, whose codes change."""
         old, self.elements, self._places = self.elements, [], {}
         for tally in tallies:
             tally.tail = np.array([self._place(old[code]) for code in tally.tail.tolist()], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Numbers of names: equal names get one number, without writing each of them down."""
+"""Number names: equal names get one number, without serializing each of them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from hdc.dtypes import is_array
 from hdc.structures.rows import Numbers
 
 PLAIN = {str, bytes, int, float, bool}
-"""Types whose values are one name exactly if they are of one type and equal (or both NaN)."""
+"""Types for which two values are the same name exactly if type and value are equal (or both are NaN)."""
 
 MISSING = -1
 """The number of None: no value."""

@@ -21,7 +21,7 @@ from hdc.structures.rows import Numbers, Rows, bundle_sets
 from hdc.vsa import VSA
 
 ROLES = 1024
-"""Roles that are kept while a batch is encoded."""
+"""Roles to cache while a batch is encoded."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class Record(Structure):
 
 
 class _Pairs(NamedTuple):
-    """Pairs of all records, one record after another: numbers of fields and values, and where a record begins."""
+    """Pairs of all records, one record after another: numbers of fields and values, and the start of each record."""
 
     starts: Numbers
     fields: Numbers

@@ -1,4 +1,4 @@
-"""Hypervectors by number, made once where all of them fit and else as they are needed; runs of rows in blocks."""
+"""Hypervectors by number, computed once if all of them fit and otherwise when needed; runs of rows in blocks."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -11,10 +11,10 @@ from hdc.vsa import VSA
 Numbers = npt.NDArray[np.int64]
 
 TABLE_BYTES = 1 << 28
-"""Rows that are kept take at most so many bytes (256 MiB)."""
+"""Most bytes of cached rows (256 MiB)."""
 
 BLOCK_BYTES = 1 << 22
-"""Members that are gathered at a time take about so many bytes (4 MiB): they stay in a cache."""
+"""Approximate bytes of members to gather per block (4 MiB), which fit a cache."""
 
 
 class Rows:
@@ -93,7 +93,7 @@ def _side_by_side(vsa: VSA, parts: list[Array]) -> Array:
 
 
 def _written(vsa: VSA, out: Array | None, made: Array, block: slice, chosen: Numbers, count: int) -> Array:
-    """Write the bundles of some sets of a block to their rows of the result, which widens as they do."""
+    """Write the bundles of some sets of a block to their rows of the result, widening it if needed."""
     xp = vsa.xp
     if out is None:
         out = xp.empty((count, vsa.storage), dtype=made.dtype, device=made.device)

@@ -1,7 +1,7 @@
-"""Encoders of values: numbers, points, whole numbers and real vectors as hypervectors, and back with an error estimate.
+"""Encoders of values: numbers, points, integers and real vectors as hypervectors, decoded with an error estimate.
 
-All are stateless: what they draw comes from the stream of (model seed, kind of code, name), so that any value has a
-code without a table, and the same one in every process and on every backend.
+All are stateless: they draw from the stream of (model seed, kind of code, name). So any value has a code without a
+table, the same in every process and on every backend.
 """
 
 from hdc.values.encoder import Estimate, ValueEncoder

@@ -1,4 +1,4 @@
-"""Vectors taken apart into what can be chosen one by one: components, or the segments of sparse block codes."""
+"""Split vectors into parts that can be chosen independently: components, or the segments of sparse block codes."""
 
 import math
 from typing import Any
@@ -50,7 +50,7 @@ def choose(vsa: VSA, mask: Array, chosen: Array, other: Array) -> Array:
     wide = mask if spread == 1 else xp.repeat(mask, spread, axis=-1)
     if packed:
         return other ^ ((other ^ chosen) & vsa.kernels.bits.pack(wide))
-    if xp.isdtype(other.dtype, "integral"):  # four times as fast as where, whose branches cannot be foretold
+    if xp.isdtype(other.dtype, "integral"):  # four times as fast as where, whose branches are unpredictable
         return other ^ ((other ^ chosen) * xp.astype(wide, other.dtype))
     return xp.where(wide, chosen, other)
 

@@ -1,4 +1,4 @@
-"""What all encoders of values share: a model, a name, the streams they draw from, and checks of numbers."""
+"""The base of all encoders of values: a model, a name, the streams they draw from, and checks of numbers."""
 
 import math
 from abc import ABC, abstractmethod
@@ -19,13 +19,13 @@ from hdc.similarity import blocks
 from hdc.vsa import VSA
 
 COMPONENTS = 1 << 21
-"""Components that are worked on at a time."""
+"""Components to process per block."""
 
 CACHED = 1 << 17
-"""Components that are worked on at a time where several steps are worth a cache."""
+"""Components to process per block if several steps profit from a cache."""
 
 CHANGE_POINT = math.sqrt(26) / 2
-"""Of where a random walk with drift is highest: its root mean square, times the signal-to-noise ratio (Yao 1987)."""
+"""Root mean square of the place of a drifting random walk's maximum, times the signal-to-noise ratio (Yao 1987)."""
 
 
 class Estimate(NamedTuple):
@@ -70,7 +70,7 @@ class ValueEncoder(ABC):
     name: Name
 
     code: ClassVar[str]
-    """Tells the streams of one kind of encoder from those of others."""
+    """Distinguishes the streams of one kind of encoder from others."""
 
     def __post_init__(self) -> None:
         instance(self.vsa, "vsa", VSA)
@@ -88,12 +88,12 @@ class ValueEncoder(ABC):
         return atoms.stream_keys(self.vsa.seed, "value", [(self.code, self.name, part) for part in parts])
 
     def _uniform(self, count: int, *parts: Name) -> npt.NDArray[np.float64]:
-        """Draw numbers between 0 and 1, neither of them, ``(n, count)``; more of them leave the first as they are."""
+        """Draw numbers strictly between 0 and 1, ``(n, count)``; drawing more leaves the first ones unchanged."""
         words = self.vsa.kernels.bits.random_words(self._keys(*parts), count)
         return atoms.uniforms(words)
 
     def _lasting(self, x: npt.NDArray[Any]) -> Array:
-        """Bring an array to the backend, to be kept."""
+        """Move an array to the backend, to be cached."""
         arrays = self.vsa.kernels.arrays
         return arrays.lasting(lambda: arrays.from_numpy(x))
 
@@ -103,7 +103,7 @@ class ValueEncoder(ABC):
         Raises
         ------
         ParameterError
-            If one is NaN or infinite, or they are no numbers.
+            If one is NaN or infinite, or they are not numbers.
         DTypeError
             If they are an array of another library.
         """

@@ -1,4 +1,4 @@
-"""Whole numbers as residues: phasors whose angles are multiples of a turn over each modulus (Kymn et al. 2023)."""
+"""Integers as residues: phasors whose angles are multiples of a turn over each modulus (Kymn et al. 2023)."""
 
 import math
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from hdc.values.encoder import COMPONENTS, Estimate, ValueEncoder, as_given, not
 from hdc.values.phasors import check_phases, phasors_of, vectors_of
 
 MOST_DECODED = 1 << 24
-"""Numbers among which decode searches, at most: it keeps a score of each."""
+"""Most numbers that decode searches, because it stores a score of each."""
 
 MOST_MODULUS = 1 << 31
 
@@ -78,7 +78,7 @@ class Integer(ValueEncoder):
 
     @cached_property
     def _factors(self) -> Counts:
-        """Turns over each modulus that an angle grows by per 1, ``(moduli, phases)``; others leave them as they are."""
+        """Turns of each modulus by which an angle grows per 1, ``(moduli, phases)``; more moduli change no others."""
         words = self.vsa.kernels.bits.random_words(self._keys(*self.moduli), self.vsa.phases)
         return np.stack([atoms.scale_to(row, m) for row, m in zip(words, self.moduli, strict=True)])
 
@@ -167,7 +167,7 @@ class Integer(ValueEncoder):
 
     @cached_property
     def _bins(self) -> tuple[Array, Array]:
-        """Components in the order of their residues, and where those of each begin, ``(range + 1,)``."""
+        """Components in the order of their residues, and the start of each residue, ``(range + 1,)``."""
         flat = np.ravel_multi_index(tuple(self._factors), self.moduli)
         order = np.argsort(flat, kind="stable")
         starts = np.searchsorted(flat[order], np.arange(self.range + 1))

@@ -1,4 +1,4 @@
-"""Vectors of angles as phasors, and the search for the values whose phasors they are."""
+"""Vectors of angles as phasors, and the search for the values of given phasors."""
 
 import math
 from typing import Any
@@ -14,10 +14,10 @@ from hdc.values.encoder import CACHED, CHANGE_POINT, COMPONENTS, Estimate, in_bl
 from hdc.vsa import VSA
 
 NEWTON_STEPS = 4
-"""From a third of a bandwidth each one triples the digits."""
+"""From a third of a bandwidth on, each step triples the number of digits."""
 
 ZOOMS, ZOOM_POINTS = 8, 9
-"""Rounds of a search among few points about the best one, each over a quarter of the width of the one before."""
+"""Rounds of a search around the best point, each over a quarter of the width of the one before."""
 
 
 def check_phases(vsa: VSA, what: str) -> None:
@@ -69,7 +69,7 @@ def phasors_of(vsa: VSA, x: Array) -> tuple[Array, Array]:
     if isinstance(vsa, FHRR):
         wide = xp.astype(checked, xp.float64, copy=False)
         return wide[..., 0::2], wide[..., 1::2]
-    if isinstance(vsa, GHRR):  # what lies off the diagonal, angles have no part in
+    if isinstance(vsa, GHRR):  # angles do not affect what is off the diagonal
         matrices = xp.astype(checked, xp.float64, copy=False).reshape(*checked.shape[:-1], vsa.dim, vsa.block**2, 2)
         diagonal = matrices[..., :: vsa.block + 1, :].reshape(*checked.shape[:-1], vsa.phases, 2)
         return diagonal[..., 0], diagonal[..., 1]
@@ -129,7 +129,7 @@ class Search:
         return Estimate(values, xp.stack(errors, axis=-1), similarity)
 
     def _turned(self, values: Array, across: Array, up: Array) -> tuple[Array, Array]:
-        """Take the angles of values, ``(..., axes)``, out of phasors."""
+        """Remove the angles of values, ``(..., axes)``, from phasors."""
         cosines, sines = self._waves(values @ self._frequencies)
         return across * cosines + up * sines, up * cosines - across * sines
 
@@ -159,7 +159,7 @@ class Search:
         """Return where the scores of phasors ``(n, m, phases)`` with codes ``(g, phases)`` are greatest, and these."""
         n = len(parts[0])
         scores: Any = 0.0
-        for part, code in zip(parts, codes, strict=True):  # of two axes, as few libraries multiply stacks fast
+        for part, code in zip(parts, codes, strict=True):  # of two axes, because few libraries multiply stacks fast
             scores = scores + part.reshape(-1, self._phases) @ code.T
         scores = scores.reshape(n, -1)
         return self._xp.argmax(scores, axis=-1), self._xp.max(scores, axis=-1)
@@ -205,7 +205,7 @@ class Search:
 
 
 def _batched(grids: list[Array], rows: int, xp: Any, like: Array) -> Any:
-    """Yield all combinations of points of grids, ``(m, axes)``, some at a time; one of none if there are no grids."""
+    """Yield all combinations of points of grids, ``(m, axes)``, in blocks; one empty combination without grids."""
     shape = [len(grid) for grid in grids]
     total = math.prod(shape)
     for start in range(0, total, rows):

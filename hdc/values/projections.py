@@ -27,7 +27,7 @@ Real = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Features(ValueEncoder):
-    """An encoder of vectors of so many real features."""
+    """Base of encoders of vectors with a fixed number of real features."""
 
     features: int
 
@@ -42,7 +42,7 @@ class _Features(ValueEncoder):
 
     @property
     def _form(self) -> str:
-        """What becomes of projections: their signs, or they are components themselves; "" if neither can be."""
+        """The output of projections: their signs, or components themselves; "" if neither is possible."""
         if isinstance(self.vsa, MAPI | MAPB):
             return "sign"
         return "real" if isinstance(self.vsa, Summed) else ""
@@ -104,7 +104,7 @@ class _Features(ValueEncoder):
 
 
 class _Linear(_Features):
-    """What both projections share: the similarity that they keep."""
+    """Base of both projections: the similarity that they keep."""
 
     def expected_similarity(self, x: npt.ArrayLike, y: npt.ArrayLike) -> Any:
         """Return the similarity of the codes of two vectors, in expectation.
@@ -153,7 +153,7 @@ class RandomProjection(_Linear):
 
     @cached_property
     def _matrix(self) -> Array:
-        """Normal numbers, ``(features, outputs)``: one stream a feature, so that more leave these as they are."""
+        """Normal numbers, ``(features, outputs)``: one stream per feature, so more features leave others unchanged."""
         return self._lasting(atoms.normal_rows(self.vsa.kernels.bits, self._keys(*range(self.features)), self._outputs))
 
     def _projected(self, rows: Array) -> Array:
@@ -195,7 +195,7 @@ class SparseProjection(_Linear):
 
     @cached_property
     def _rows(self) -> tuple[Array, Array, Array]:
-        """The matrix in compressed rows, one an output: values, features, starts."""
+        """The matrix in compressed rows, one per output: values, features, starts."""
         bits, each, outputs = self.vsa.kernels.bits, self._each, self._outputs
         opened = bits.random_words(self._keys("rows"), 2 * outputs)
         features = atoms.sample_distinct(bits, opened.reshape(outputs, 2), each, self.features)
@@ -261,7 +261,7 @@ class RandomFourier(_Features):
 
     @cached_property
     def _matrix(self) -> Array:
-        """Frequencies, ``(features, outputs)``; more features leave these as they are."""
+        """Frequencies, ``(features, outputs)``; more features leave the others unchanged."""
         places = [(part, feature) for part in "uv" for feature in range(self.features)]
         drawn = self._uniform(self._outputs, *places)
         kernel = KERNELS[self.kernel]

@@ -18,13 +18,13 @@ from hdc.values.phasors import Search, check_phases, phasors_of, vectors_of
 from hdc.values.spectra import KERNELS, Harmonics, harmonics, rounded
 
 WIDTHS = 8
-"""Bandwidths in a range, unless a bandwidth is given."""
+"""Bandwidths per range, unless a bandwidth is given."""
 
 POINTS = 3
-"""Points of the grid per bandwidth that a search begins at."""
+"""Grid points per bandwidth at which a search starts."""
 
 MOST_POINTS = 1 << 24
-"""Points of the grid of one axis, at most."""
+"""Most grid points of an axis."""
 
 
 @dataclass(frozen=True)
@@ -349,7 +349,7 @@ def _decode(x: Array, scalars: tuple[Scalar, ...]) -> Estimate:
 
 
 def _axes(axes: Any) -> Iterable[tuple[str, float, float]]:
-    """Yield names and ends, of a mapping or of what this yielded before."""
+    """Yield names and ends, from a mapping or from the previous output of this function."""
     pairs = mapping(axes, "axes").items() if not isinstance(axes, tuple) else [(a[0], a[1:]) for a in axes]
     if not pairs:
         raise ParameterError("a Point needs at least one axis, and none was given")

@@ -14,7 +14,7 @@ import numpy.typing as npt
 Real = npt.NDArray[np.float64]
 
 MOST_HARMONICS = 1 << 12
-"""Harmonics of a periodic kernel, at most; only ``laplace`` has more, of which it then lacks the sharpest part."""
+"""Most harmonics of a periodic kernel; only ``laplace`` has more, and lacks its sharpest part."""
 
 _ALIASES = np.arange(-64, 65)
 """Which multiples of the number of levels rounding adds to a frequency; what is beyond adds less than 1e-3."""
