@@ -1,8 +1,8 @@
 """Tools for language-model agents over the indexes of a server: the Model Context Protocol, by the package ``mcp``.
 
-Four tools that only read: ``describe``, ``search``, ``like`` and ``explain``. Answers are plain text, cut to a size
-that a model can read; what is wrong with a call comes back as a tool error, whose text says what to do. Calls go
-through the same checks, limits and threads as requests over HTTP.
+Four read-only tools: ``describe``, ``search``, ``like`` and ``explain``. Answers are plain text, cut to a size that a
+model can read. An invalid call returns a tool error, whose text says what to do. Calls use the same checks, limits and
+threads as requests over HTTP.
 """
 
 import functools
@@ -27,10 +27,10 @@ from hdc.errors import HDCError
 B = TypeVar("B", bound=models.Body)
 
 MOST_HITS = 50
-"""Hits of an answer; fewer if the server's limit is."""
+"""Most hits of an answer, within the server's own limit."""
 
 SAMPLE = 200
-"""Documents that the fields of an index are read from."""
+"""Documents from which the fields of an index are read."""
 
 INSTRUCTIONS = """\
 Search indexes of JSON documents, embeddings and codes. Call describe first: it lists the indexes and shows the fields
@@ -47,7 +47,7 @@ DESCRIPTIONS = {
     "explain": "Say why a document has its score for a query: which of its values met which value of the query. Also "
     "for a document that a search did not return.",
 }
-"""What a model reads of each tool."""
+"""Descriptions of the tools, for a model."""
 
 Index = Annotated[
     str | None, Field(description="Name of the index, as describe lists it. May be left out if there is only one.")
@@ -97,7 +97,7 @@ def made_tools(served: Served) -> MCPServer:
 
 
 def _told(tool: Callable[..., Awaitable[str]]) -> Callable[..., Awaitable[str]]:
-    """Let the errors that are raised on purpose be errors of a tool, with their text."""
+    """Turn errors that the package raises on purpose into tool errors with their message."""
 
     @functools.wraps(tool)
     async def call(*args: Any, **kwargs: Any) -> str:
@@ -123,7 +123,7 @@ class AgentTools:
         self.served = served
 
     async def describe(self, index: Index = None, id: Row = None, key: Key = None) -> str:
-        """Return the indexes, what one holds, or one whole document."""
+        """Return the indexes, the description of one, or one whole document."""
         if index is None and id is None and key is None and len(list(self.served)) != 1:
             return "\n".join(["Indexes:", *map(_line, self.served)])
         opened = self._opened(index)
@@ -148,7 +148,7 @@ class AgentTools:
         where: Where = None,
         k: Hits = 5,
     ) -> str:
-        """Return the rows that match best, each with what made its score."""
+        """Return the rows that match best, each with the reasons for its score."""
         opened = self._opened(index)
         asked = {"query": query, "words": words, "text": text, "vector": vector, "where": where}
         body = self._body(models.Search, opened, k, asked)
@@ -160,7 +160,7 @@ class AgentTools:
         return await self._hits(opened, found)
 
     async def like(self, index: Index = None, id: Row = None, key: Key = None, where: Where = None, k: Hits = 5) -> str:
-        """Return the rows most like one of the index."""
+        """Return the rows most similar to a row of the index."""
         opened = self._opened(index)
         body = self._body(models.Like, opened, k, {"id": id, "key": key, "where": where})
         return await self._hits(opened, lambda: opened.ways.like(opened.ways.number_of(body), body))
@@ -168,7 +168,7 @@ class AgentTools:
     async def explain(
         self, index: Index = None, query: Query = None, words: Words = None, id: Row = None, key: Key = None
     ) -> str:
-        """Return which values of a document met which value of a query."""
+        """Return which values of a document match which values of a query."""
         opened = self._opened(index)
         ways = documents(self.served, opened.name)
         body = models.Explain(**_given({"query": query, "words": words, "id": id, "key": key}))
@@ -186,7 +186,7 @@ class AgentTools:
         return every[0]
 
     def _body(self, model: type[B], opened: Opened, k: int, given: dict[str, Any]) -> B:
-        """Return the body of a search, checked as a request's is."""
+        """Return the body of a search, checked like that of a request."""
         limits = self.served.limits
         if k > min(MOST_HITS, limits.k):
             raise unprocessable(f"k must be {min(MOST_HITS, limits.k)} at most, not {k}; narrow the search with where")
@@ -207,7 +207,7 @@ class AgentTools:
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
-    """Return what was given of the arguments of a tool."""
+    """Return the arguments of a tool that were passed."""
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -224,7 +224,7 @@ def _line(opened: Opened) -> str:
 
 
 def _described(opened: Opened) -> str:
-    """Return what an index is, and how it is searched; of documents, the fields of the first ones."""
+    """Return the description of an index and its search; for documents, the fields of the first ones."""
     info = opened.info()
     if not isinstance(opened.ways, Documents):
         asked = "text or vector" if info.get("texts") else "vector" if opened.kind == "embeddings" else "(not by tools)"

@@ -1,4 +1,4 @@
-"""``hdc serve``: indexes over HTTP, and a page to search them with."""
+"""``hdc serve``: serve indexes over HTTP, with a web page to search them."""
 
 import argparse
 import contextlib
@@ -15,7 +15,7 @@ from hdc.errors import BackendUnavailableError, ParameterError
 PORT = 8765
 
 BACKLOG = 2048
-"""Connections that wait to be accepted."""
+"""Connections that may wait to be accepted."""
 
 
 def register(subparsers: Any) -> None:
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hdc.apps.serve.opening import encoders, opened_indexes
     from hdc.apps.serve.tokens import Tokens
 
-    checks.integer(arguments.port, "--port", 0, 65535)  # the system would take another one, modulo 65536
+    checks.integer(arguments.port, "--port", 0, 65535)  # the system would take the number modulo 65536
     loopback = _is_loopback(arguments.host)
     tokens = Tokens.given(arguments.token_file, arguments.read_token_file, open=loopback)
     if arguments.writable and tokens.all is None:
@@ -118,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def run_tools(arguments: argparse.Namespace) -> int:
-    """Run ``hdc serve --mcp``: until standard input ends. Nothing else is written to standard output."""
+    """Run ``hdc serve --mcp`` until standard input ends. Only the protocol writes to standard output."""
     if arguments.writable or arguments.open:
         raise ParameterError("--mcp serves tools that only read, and no page; leave --writable and --open out")
     try:
@@ -140,7 +140,7 @@ def run_tools(arguments: argparse.Namespace) -> int:
 
 
 def _limits(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the limits that were given."""
+    """Return the limits from the command line."""
     names = {"max_body": "body_bytes", "max_k": "k", "max_batch": "batch"}
     options = ("max_body", "max_k", "max_batch", "seconds", "threads", "waiting", "connections")
     given = {names.get(name, name): getattr(arguments, name) for name in options}
@@ -148,12 +148,12 @@ def _limits(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def socket_at(host: str, port: int) -> socket.socket:
-    """Return a socket that listens.
+    """Return a listening socket.
 
     Raises
     ------
     OSError
-        If the address is another program's, or none of this machine.
+        If another program uses the address, or it does not belong to this machine.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -174,7 +174,7 @@ def _address(listening: socket.socket) -> str:
 
 
 def _is_loopback(host: str) -> bool:
-    """Return whether an address is one that only this machine reaches."""
+    """Return whether only this machine can reach an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -182,7 +182,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _log(requests: bool) -> None:
-    """Let what goes wrong, and requests if they are to be logged, be lines on standard error."""
+    """Log errors, and requests if wanted, as lines on standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     for name in ("hdc.serve", "uvicorn.error"):

@@ -1,4 +1,4 @@
-"""Two documents beside each other: which of their fields are alike, and what each adds to the cosine."""
+"""Compare two documents: which of their fields are alike, and the share of each in the cosine."""
 
 import json
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ from hdc.apps.json.document.paths import Path, any_position, parse_path, show_pa
 from hdc.apps.serve.answers import not_found, unprocessable
 
 MOST_LEAVES = 5000
-"""Values of a document that can be compared: the vector of each is made, for it is not kept."""
+"""Most values of a document to compare, because the vector of each is computed again."""
 
 MISSING = object()
 
 
 def compared(index: JSONIndex, a: int | str, b: int | str) -> dict[str, Any]:
-    """Return two documents, the cosine of their vectors, and their fields as :func:`aligned` has them.
+    """Return two documents, the cosine of their vectors, and their fields by :func:`aligned`.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def compared(index: JSONIndex, a: int | str, b: int | str) -> dict[str, Any]:
     Raises
     ------
     RefusedError
-        If there is no document of an id or key, both are one, or one is too large.
+        If an id or key has no document, both are the same, or a document is too large.
     """
     one, other = _id(index, a), _id(index, b)
     if one == other:
@@ -45,11 +45,11 @@ def compared(index: JSONIndex, a: int | str, b: int | str) -> dict[str, Any]:
 
 
 def aligned(index: JSONIndex, first: Any, second: Any, hit: Hit) -> list[dict[str, Any]]:
-    """Return the fields of two documents: ``path``, ``a`` and ``b`` where there are such, and ``share``.
+    """Return the fields of two documents: ``path``, ``a`` and ``b`` if they exist, and ``share``.
 
-    Fields of one path follow each other, in the order of the first document. Beside each is the equal value of the
-    second at that path; else what it met, unless that is beside its equal; else another one that is left there. The
-    shares sum to the cosine.
+    Fields with the same path are consecutive, in the order of the first document. Beside each is the equal value of the
+    second document at that path; otherwise its match, unless that is beside its equal; otherwise a remaining value
+    there. The shares sum to the cosine.
     """
     places = {leaf: place for place, leaf in enumerate(map(_key, leaves(first)))}
     left = {_key(leaf): leaf for leaf in leaves(second)}
@@ -82,7 +82,7 @@ def aligned(index: JSONIndex, first: Any, second: Any, hit: Hit) -> list[dict[st
 
 
 def leaves(document: Any) -> Iterator[tuple[Path, Any]]:
-    """Yield the path, without positions, and the value of each leaf of a document, in its order."""
+    """Yield the path, without positions, and the value of each leaf of a document, in order."""
     todo: list[tuple[Path, Any]] = [((), document)]
     while todo:
         path, value = todo.pop()
@@ -95,7 +95,7 @@ def leaves(document: Any) -> Iterator[tuple[Path, Any]]:
 
 
 def _key(leaf: tuple[Path, Any]) -> tuple[Path, str]:
-    """Return what is equal for equal leaves, and else is not: 1 and true are none."""
+    """Return a key that is equal for equal leaves only: 1 and true differ."""
     return leaf[0], json.dumps(leaf[1])
 
 

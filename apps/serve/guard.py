@@ -1,4 +1,4 @@
-"""What holds for every request: who may ask, headers of answers, what is counted and logged, and no failure is told."""
+"""Apply to every request: access checks, response headers, metrics and logs; internal errors are not disclosed."""
 
 import logging
 import time
@@ -27,29 +27,29 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-cache"),
 ]
-"""Headers of every answer: a browser runs and loads nothing but what this server has, and shows it in no frame."""
+"""Headers of every response: a browser loads and runs only what this server sends, and shows it in no frame."""
 
 GUARDED = ("/api/", "/metrics", "/openapi.json")
-"""Where a token is asked for; the page and ``/health`` say nothing of an index."""
+"""Paths that need a token; the page and ``/health`` show nothing of an index."""
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS")
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-"""Names of this machine for itself."""
+"""Names of the local machine."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """Who may ask.
+    """Who may send requests.
 
     Attributes
     ----------
     tokens : Tokens
     hosts : collection of str, optional
-        Names by which the server may be called; None for any. A page of another site whose name was made to lead to
-        this machine (DNS rebinding) calls the server by that name.
+        Host names that requests may use; None for any. This stops DNS rebinding, where a page of another site uses its
+        own name for this machine.
     origins : collection of str
-        Sites whose pages may ask, beside the server's own; ``"*"`` for all.
+        Other sites whose pages may send requests; ``"*"`` for all.
     """
 
     tokens: Tokens = field(default_factory=Tokens)
@@ -57,12 +57,12 @@ class Access:
     origins: Collection[str] = ()
 
     def check(self, scope: Scope) -> None:
-        """Raise RefusedError, and note in the scope what the request may do.
+        """Raise RefusedError, or store in the scope what the request may do.
 
         Raises
         ------
         RefusedError
-            400 for a wrong name, 401 for a token that is missing or wrong, 403 for a page of another site.
+            400 for a wrong host name, 401 for a missing or wrong token, 403 for a page of another site.
         """
         host, origin, token = _headers(scope["headers"])
         if self.hosts is not None and _name(host) not in self.hosts:
@@ -79,7 +79,7 @@ class Access:
 
 
 def require_write(scope: Scope) -> None:
-    """Raise RefusedError, 401 without a token or 403 with that for reading, if a request may not change anything."""
+    """Raise RefusedError if a request may not change anything: 401 without a token, 403 with a read token."""
     if scope["access"] == "write":
         return
     if _headers(scope["headers"])[2]:
@@ -89,7 +89,7 @@ def require_write(scope: Scope) -> None:
 
 
 class Guard:
-    """An application behind checks, that counts and logs what it answers.
+    """Wraps an application with checks, metrics and logs.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class Guard:
     access : Access
     metrics : Metrics
     log : bool
-        Whether each request is logged, in one line.
+        Log each request in one line.
     """
 
     def __init__(self, app: ASGIApp, access: Access, metrics: Metrics, *, log: bool = False) -> None:
@@ -148,13 +148,13 @@ class Guard:
 
 
 def with_headers(given: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Return headers of an answer, and those of :data:`HEADERS` that it has not."""
+    """Return the headers of a response, with those of :data:`HEADERS` that it lacks."""
     names = {name for name, _ in given}
     return [*given, *(pair for pair in HEADERS if pair[0] not in names)]
 
 
 def _headers(headers: Sequence[tuple[bytes, bytes]]) -> tuple[str, str, bytes]:
-    """Return name, origin and authorization of a request; what is there twice is wrong."""
+    """Return host, origin and authorization of a request; a repeated header is an error."""
     found = {b"host": b"", b"origin": b"", b"authorization": b""}
     for name, value in headers:
         if name in found:
@@ -165,7 +165,7 @@ def _headers(headers: Sequence[tuple[bytes, bytes]]) -> tuple[str, str, bytes]:
 
 
 def _name(host: str) -> str:
-    """Return a name without its port."""
+    """Return a host name without its port."""
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdecimal() and port.isascii() else host
 
@@ -180,6 +180,6 @@ def _route(scope: Scope) -> str:
 
 
 def _shown(scope: Scope) -> str:
-    """Return the path of a request for a log: one line, whatever is in it."""
+    """Return the path of a request for a log, always in one line."""
     path = scope["path"][:500]
     return path if path.isprintable() and " " not in path else repr(path)

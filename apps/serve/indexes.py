@@ -1,4 +1,4 @@
-"""The indexes that a server holds open: by name, each read at one moment, and refreshed when a writer commits."""
+"""The open indexes of a server: found by name, read at one generation, and refreshed when a writer commits."""
 
 import contextlib
 import threading
@@ -21,19 +21,19 @@ from hdc.search.index import Index
 T = TypeVar("T")
 
 RESERVED = ("indexes", "capacity")
-"""Names that mean something else in addresses."""
+"""Names with another meaning in addresses."""
 
 TRIES = 3
-"""Times that something is read anew because a change was shown meanwhile, before changes wait for it."""
+"""Reads that are repeated because a change was shown meanwhile, before changes have to wait."""
 
 
 class Opened:
-    """An index under a name.
+    """An open index with a name.
 
     Parameters
     ----------
     name : str
-        As it is in addresses.
+        Name in addresses.
     index : JSONIndex, EmbeddingIndex, ShardedIndex or BinaryIndex
     encoder : function, optional
         For an index of embeddings: returns a vector for each of a list of texts.
@@ -43,14 +43,14 @@ class Opened:
     Attributes
     ----------
     ways : Kind
-        How requests become calls of the index.
+        Turns requests into calls of the index.
     failure : str or None
-        Why the last look for changes failed.
+        Why the last refresh failed.
 
     Raises
     ------
     ParameterError
-        If the name cannot be one, or the index is of another kind.
+        If the name is invalid, or the index is of another type.
     """
 
     def __init__(self, name: str, index: Index, encoder: Encoder | None = None, *, writable: bool = True) -> None:
@@ -62,11 +62,11 @@ class Opened:
         self.writable = writable and index.writable
         self.failure: str | None = None
         self.changing = threading.Lock()
-        """Held by whoever changes the index or what it shows."""
+        """Held while the index, or the state that it shows, changes."""
 
     @property
     def kind(self) -> Name:
-        """Return what the index is of: ``"json"``, ``"embeddings"`` or ``"codes"``."""
+        """Return the kind of the index: ``"json"``, ``"embeddings"`` or ``"codes"``."""
         return self.ways.NAME
 
     @property
@@ -75,9 +75,9 @@ class Opened:
         return self.index.store.generation[1]
 
     def read(self, call: Callable[[Any], T]) -> tuple[T, int]:
-        """Return what a function of the index returns, all of one moment, and the generation of that.
+        """Call a function with the index; return its result, all of one generation, and that generation.
 
-        The function may be called again, if a change is shown meanwhile; it must change nothing itself.
+        The function is called again if a change is shown meanwhile, so it must not change anything.
         """
         for _ in range(TRIES):
             before = self.index.store.generation
@@ -93,9 +93,9 @@ class Opened:
             return call(self.index), self.generation
 
     def refresh(self) -> bool:
-        """Go on to what a writer has changed, and prepare it for searches; return whether something was.
+        """Show a writer's changes, and prepare the index for searches; return whether there were any.
 
-        Nobody waits: where somebody else refreshes or changes the index just now, nothing is done.
+        It does not wait: while another thread refreshes or changes the index, it does nothing.
         """
         if not self.changing.acquire(blocking=False):
             return False
@@ -105,14 +105,14 @@ class Opened:
                 self.ways.prepare()
             self.failure = None
             return changed
-        except (HDCError, OSError) as error:  # what was shown before is shown on
+        except (HDCError, OSError) as error:  # the earlier state stays
             self.failure = f"{type(error).__name__}: {error}"
             return False
         finally:
             self.changing.release()
 
     def info(self) -> dict[str, Any]:
-        """Return what there is to say of the index, as JSON."""
+        """Return the description of the index as JSON."""
         failure = {} if self.failure is None else {"failure": self.failure}
         return {
             "name": self.name,
@@ -144,10 +144,10 @@ class Served:
     Parameters
     ----------
     indexes : mapping of name to index
-        Closed by :meth:`close`.
+        :meth:`close` closes them.
     limits : Limits, optional
     refresh_seconds : float
-        How often a writer's changes are looked for; 0 for never.
+        Interval between checks for a writer's changes; 0 for never.
     encoders : mapping of name to function, optional
         For indexes of embeddings: returns a vector for each of a list of texts.
     writable : bool
@@ -156,7 +156,7 @@ class Served:
     Raises
     ------
     ParameterError
-        As :class:`Opened`, or if there is an encoder for no index.
+        As in :class:`Opened`, or if an encoder has no index.
 
     Examples
     --------
@@ -192,7 +192,7 @@ class Served:
         return iter(self._opened.values())
 
     def __getitem__(self, name: str) -> Opened:
-        """Return the index of a name.
+        """Return the index with a name.
 
         Raises
         ------
@@ -205,20 +205,20 @@ class Served:
             raise not_found(f"there is no index {name!r:.100}; there are: {', '.join(self._opened)}") from None
 
     async def run(self, call: Callable[[], T], seconds: float | None = None) -> T:
-        """Return what a function returns, called in one of the server's threads; see :meth:`Running.run`."""
+        """Call a function in one of the server's threads and return its result; see :meth:`Running.run`."""
         return await self.running.run(call, seconds)
 
     async def read(self, name: str, call: Callable[[Any], T], seconds: float | None = None) -> tuple[T, int]:
-        """Return what a function of an index returns, all of one moment, and the generation of that.
+        """Call a function with an index; return its result, all of one generation, and that generation.
 
-        The function is called in one of the server's threads, again if a change is shown meanwhile.
+        It is called in one of the server's threads, and again if a change is shown meanwhile.
 
         Raises
         ------
         RefusedError
-            404 if there is no such index; see also :meth:`Running.run`.
+            404 if the index does not exist; see also :meth:`Running.run`.
         HDCError, OSError
-            What the function raises.
+            Errors of the function.
         """
         opened = self[name]
         return await self.run(lambda: opened.read(call), seconds)
@@ -226,7 +226,7 @@ class Served:
     # ------------------------------------------------------------------ beginning and end
 
     def start(self) -> None:
-        """Search each index once, and begin to look for changes, in a thread: searches never wait for that."""
+        """Search each index once, then check for changes in a thread, for which searches never wait."""
         if self._started:
             return
         self._started = True
@@ -242,7 +242,7 @@ class Served:
                 opened.refresh()
 
     def close(self) -> None:
-        """Close the indexes, when what runs has ended."""
+        """Wait for running calls, then close the indexes."""
         self._ended.set()
         if self._refresher is not None:
             self._refresher.join()

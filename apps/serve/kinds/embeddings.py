@@ -17,13 +17,13 @@ from hdc.search.measures import Floats, Ids
 
 
 class Embeddings(Kind):
-    """An :class:`~hdc.apps.retrieval.EmbeddingIndex`, or several of them as one.
+    """Operations of an :class:`~hdc.apps.retrieval.EmbeddingIndex`, or of several as one.
 
     Parameters
     ----------
     index : EmbeddingIndex or ShardedIndex
     encoder : function, optional
-        That made the vectors of texts.
+        The encoder of texts that made the vectors.
     """
 
     NAME: ClassVar[Name] = "embeddings"
@@ -44,13 +44,13 @@ class Embeddings(Kind):
         return encoded(values, self._encoder)
 
     def search(self, queries: Queries, found: models.Found) -> list[Result]:
-        """Return a result for each vector."""
+        """Return one result per vector."""
         scores, ids = self.index.search(queries, found.k, among=found.among, **named_options(found))
         measure = self.first.metric
         return [{"hits": self.with_keys(hits("score", measure, *row))} for row in zip(scores, ids, strict=True)]
 
     def like(self, number: int, found: models.Like) -> Result:
-        """Return the vectors nearest to one, itself left out: by the vector that is kept of it, else by its code."""
+        """Return the vectors nearest to a row's, without the row: by its kept vector, or otherwise by its code."""
         self.check(found)
         shard, own = self._owner(number)
         if shard.codes.originals is not None:
@@ -68,12 +68,12 @@ class Embeddings(Kind):
 
     @property
     def first(self) -> EmbeddingIndex:
-        """The index, or the first of its shards."""
+        """The index, or its first shard."""
         shard: EmbeddingIndex = self.index.shards[0] if isinstance(self.index, ShardedIndex) else self.index
         return shard
 
     def _owner(self, number: int) -> tuple[EmbeddingIndex, int]:
-        """Return the shard that has a row, and the row's id there."""
+        """Return the shard of a row, and the row's id there."""
         if not isinstance(self.index, ShardedIndex):
             return self.index, number
         at = int(self.index.store.snapshot.owners(np.array([number]))[0])
@@ -87,7 +87,7 @@ class Embeddings(Kind):
         return vectors if space.center is None or space.metric != "l2" else vectors + space.center
 
     def how(self, found: models.Found) -> tuple[bool, dict[str, Any]]:
-        """Return whether codes of all rows are compared, and the options."""
+        """Return whether a search compares the codes of all rows, and its options."""
         options = named_options(found)
         prefix = options.pop("prefix", None)
         chosen = asdict(self.first.chosen(found.k, None, **options))
@@ -95,7 +95,7 @@ class Embeddings(Kind):
         return self.index.kind == "flat" and prefix is None, chosen
 
     def info(self) -> dict[str, Any]:
-        """Return what the model makes of vectors."""
+        """Return the description of the model and its codes."""
         model, originals = self.index.model, self.first.codes.originals
         return {
             "dim": model.n_features_in_,
@@ -108,7 +108,7 @@ class Embeddings(Kind):
         }
 
     def prepare(self) -> None:
-        """Make lists, planes or a graph."""
+        """Build lists, planes or a graph."""
         for shard in self.index.shards if isinstance(self.index, ShardedIndex) else [self.index]:
             shard.prepare()
 

@@ -1,4 +1,4 @@
-"""A map that keeps neighbors together, by UMAP, in a process of its own: it can be ended at any time.
+"""A map that keeps neighbors together, by UMAP, in its own process, which can be ended at any time.
 
 McInnes, Healy and Melville (2018), "UMAP: Uniform Manifold Approximation and Projection for Dimension Reduction".
 """
@@ -21,13 +21,13 @@ Floats = npt.NDArray[np.float32]
 LEAST_ROWS = 16
 
 MOST_ROWS = 100_000
-"""Rows that are laid out; others go where their neighbors are."""
+"""Most rows to lay out; others are placed among their neighbors."""
 
 REDUCED = 32
-"""Principal axes that neighbors are found by."""
+"""Principal axes in which neighbors are found."""
 
 PAUSE = 0.1
-"""Seconds between two looks at the process."""
+"""Seconds between two checks of the process."""
 
 
 def available() -> bool:
@@ -36,7 +36,7 @@ def available() -> bool:
 
 
 def check(rows: int) -> None:
-    """Raise an error unless so many rows can be laid out here."""
+    """Raise an error unless this many rows can be laid out here."""
     if not available():
         raise BackendUnavailableError(
             'method "umap" needs umap-learn: pip install "hdc-toolkit[umap]"; method "pca" needs nothing'
@@ -46,12 +46,12 @@ def check(rows: int) -> None:
 
 
 def lay_out(reduced: Floats, tick: Callable[[], None], seed: int = 0) -> Floats:
-    """Return ``(n, 2)`` points of ``(n, m)`` rows; ``tick`` is called meanwhile, and what it raises ends the process.
+    """Return ``(n, 2)`` points of ``(n, m)`` rows; ``tick`` is called meanwhile, and its exception ends the process.
 
     Raises
     ------
     HDCError
-        If the process fails; the text ends with what it said last.
+        If the process fails; the message ends with its last output.
     """
     with tempfile.TemporaryDirectory(prefix="hdc-map-") as folder:
         given, found = Path(folder, "rows.npy"), Path(folder, "points.npy")
@@ -81,7 +81,7 @@ def lay_out(reduced: Floats, tick: Callable[[], None], seed: int = 0) -> Floats:
 
 
 def main(given: str, found: str, seed: str) -> None:
-    """Read rows, lay them out, write points aside and rename them."""
+    """Read rows, lay them out, write the points to a temporary file and rename it."""
     warnings.simplefilter("ignore")
     import umap
 

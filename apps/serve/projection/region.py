@@ -1,4 +1,4 @@
-"""Rows in a region of a map, and what sets their documents apart from the others."""
+"""Rows in a region of a map, and the values that distinguish their documents from the others."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -17,15 +17,15 @@ Mask = npt.NDArray[np.bool_]
 MOST_CORNERS = 512
 
 BLOCK = 1 << 16
-"""Points that are compared with the edges at a time."""
+"""Points to compare with the edges per block."""
 
 MOST_LENGTH = 80
-"""Characters of a value that takes part in a comparison; longer ones are hardly shared."""
+"""Most characters of a value to compare; longer values are rarely shared."""
 
 SHOWN = 8
 
 LINE = 160
-"""Characters of a value that is shown."""
+"""Most characters of a value to show."""
 
 
 def polygon_of(corners: Any) -> npt.NDArray[np.float64]:
@@ -34,7 +34,7 @@ def polygon_of(corners: Any) -> npt.NDArray[np.float64]:
     Raises
     ------
     ParameterError
-        If they are no such numbers, or fewer than 3 or more than 512.
+        If they are not pairs of numbers, or there are fewer than 3 or more than 512.
     """
     checked = numbers(corners, "polygon", "a list of [x, y] pairs")
     if checked.ndim != 2 or checked.shape[1] != 2 or not 3 <= len(checked) <= MOST_CORNERS:
@@ -71,7 +71,7 @@ def inside(points: Floats, corners: npt.NDArray[np.float64]) -> Mask:
 
 
 def leaves(document: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the values of a document with their paths, positions in arrays left out."""
+    """Yield the values of a document with their paths, without positions in arrays."""
     for path, value in _leaves(document, ()):
         yield show_path(path), value
 
@@ -116,7 +116,7 @@ def distinguishing(inner: Iterable[Any], outer: Iterable[Any]) -> list[dict[str,
 
 
 def _counted(documents: Iterable[Any]) -> tuple[Counter[tuple[str, str, Any]], int]:
-    """Return in how many documents each value is, and how many documents there are."""
+    """Return the number of documents with each value, and the number of documents."""
     counts: Counter[tuple[str, str, Any]] = Counter()
     total = 0
     for document in documents:
@@ -126,7 +126,7 @@ def _counted(documents: Iterable[Any]) -> tuple[Counter[tuple[str, str, Any]], i
 
 
 def clip(value: Any) -> Any:
-    """Return a value that is shown: texts at most as long as a line."""
+    """Return a value to show, with texts cut to a line."""
     return value if not isinstance(value, str) or len(value) <= LINE else value[: LINE - 1] + "…"
 
 

@@ -1,4 +1,4 @@
-"""The vectors of an index as blocks of floats, whatever the index keeps of them."""
+"""Read the vectors of any index as blocks of floats."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,22 +19,22 @@ Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
 Read = Callable[[Snapshot, Ids], Floats]
-"""Returns the ``(n, dim)`` vectors of rows at some positions."""
+"""Function that returns the ``(n, dim)`` vectors of rows at positions."""
 
 BLOCK_NUMBERS = 1 << 21
-"""Numbers that are in memory at a time (8 MiB)."""
+"""Numbers in memory per block (8 MiB)."""
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """How the vectors of an index are read.
+    """How to read the vectors of an index.
 
     Attributes
     ----------
     dim : int
         Numbers per row.
     source : str
-        What they are made of, for people.
+        Where they come from, for people.
     read : function of a snapshot and positions
         Returns ``(n, dim)`` float32.
     """
@@ -45,7 +45,7 @@ class Vectors:
 
     @property
     def step(self) -> int:
-        """Rows that are read at a time."""
+        """Rows to read per block."""
         return max(1, BLOCK_NUMBERS // self.dim)
 
 
@@ -98,7 +98,7 @@ def _of_embeddings(index: EmbeddingIndex) -> Vectors:
 
     def read(rows: Snapshot, at: Ids) -> Floats:
         products = model.products(each, rows.take(CODES, at))
-        found: Floats = (products[:-1] - products[-1]).T  # estimates add to a product what is of the code alone
+        found: Floats = (products[:-1] - products[-1]).T  # estimates add a constant of the code to a product
         return found
 
     return Vectors(width, "decoded codes", read)

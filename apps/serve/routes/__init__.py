@@ -1,4 +1,4 @@
 """Routes by subject: each module has ``router(served)``, and :mod:`hdc.apps.serve.app` includes them in this order."""
 
 ROUTERS = ("capacity", "service", "search", "batch", "documents", "writes", "fields", "projection", "tradeoff")
-"""A route that is more special comes before one that takes any name."""
+"""Specific routes come before routes that accept any name."""

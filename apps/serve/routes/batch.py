@@ -21,7 +21,7 @@ def router(served: Served) -> APIRouter:
         "/api/{index}/batch", openapi_extra=described(models.Batch), responses=answers(models.BatchAnswer, 413, 422)
     )
     async def batch(index: str, request: Request) -> Response:
-        """Search for each of several queries, all of one moment."""
+        """Search for each of several queries, all on one state of the index."""
         began, body = time.perf_counter(), await body_of(request, models.Batch, served.limits)
         check(body, served.limits)
         for given in (body.queries, body.texts, body.vectors, body.codes):
@@ -40,7 +40,7 @@ def router(served: Served) -> APIRouter:
 
 
 def check_number(served: Served, given: list[Any] | None) -> None:
-    """Raise RefusedError, 413, for more queries or rows than one request may have."""
+    """Raise RefusedError, 413, for more queries or rows than a request may have."""
     if given is not None and len(given) > served.limits.batch:
         message = f"one request has {served.limits.batch} queries or rows at most, not {len(given)}; send several"
         raise RefusedError(413, message, "BatchTooLarge")

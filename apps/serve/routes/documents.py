@@ -1,4 +1,4 @@
-"""Rows: one, those that pass a filter, and what a vector says of one."""
+"""Rows: a single row, the rows that meet conditions, and values decoded from a row's vector."""
 
 import time
 from typing import Annotated, Any, Literal
@@ -32,7 +32,7 @@ def router(served: Served) -> APIRouter:
 
     @routes.post("/api/{index}/filter", openapi_extra=described(models.Filter), responses=answers(models.Page, 422))
     async def filtered(index: str, request: Request) -> Response:
-        """Return a page of the rows that pass all conditions, and how many pass."""
+        """Return a page of the rows that meet all conditions, and their total number."""
         began, body = time.perf_counter(), await body_of(request, models.Filter, served.limits)
         if body.limit > served.limits.k:
             raise unprocessable(f"limit must be {served.limits.k} at most here, not {body.limit}")
@@ -48,7 +48,7 @@ def router(served: Served) -> APIRouter:
 
     @routes.post("/api/{index}/decode", openapi_extra=described(models.Decode), responses=answers(models.Decoded, 422))
     async def decode(index: str, request: Request) -> Response:
-        """Read the values at a path back out of a document's vector, as ``hdc json decode`` does."""
+        """Decode the values at a path from a document's vector, as ``hdc json decode`` does."""
         began, body = time.perf_counter(), await body_of(request, models.Decode, served.limits)
         ways = documents(served, index)
         if body.k > served.limits.k:

@@ -1,4 +1,4 @@
-"""One search: by a query, by a row, and why."""
+"""Single searches: by a query or by a row, and explanations."""
 
 import time
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ def router(served: Served) -> APIRouter:
 
     @routes.post("/api/{index}/like", openapi_extra=described(models.Like), responses=answers(models.Answer, 422))
     async def like(index: str, request: Request) -> Response:
-        """Find the rows nearest to one of the index."""
+        """Find the rows nearest to a row of the index."""
         began, body = time.perf_counter(), await body_of(request, models.Like, served.limits)
         check(body, served.limits)
         ways = served[index].ways
@@ -48,7 +48,7 @@ def router(served: Served) -> APIRouter:
         "/api/{index}/explain", openapi_extra=described(models.Explain), responses=answers(models.Explanation, 422)
     )
     async def explain(index: str, request: Request) -> Response:
-        """Say which values of a query made a document's score."""
+        """Return which values of a query contribute to a document's score."""
         began, body = time.perf_counter(), await body_of(request, models.Explain, served.limits)
         ways = documents(served, index)
         result, generation = await served.read(index, lambda _: ways.explain(body))
@@ -72,7 +72,7 @@ def documents(served: Served, index: str) -> Documents:
 
 
 def check(found: models.Found, limits: Limits) -> None:
-    """Raise RefusedError, 422, for more hits than a server returns."""
+    """Raise RefusedError, 422, for more hits than the server returns."""
     if "k" not in found.model_fields_set:
         found.k = min(found.k, limits.k)
     if found.k > limits.k:
@@ -80,10 +80,10 @@ def check(found: models.Found, limits: Limits) -> None:
 
 
 def seconds(found: models.Found) -> float | None:
-    """Return the time that a request gives itself."""
+    """Return the time limit that a request sets."""
     return None if found.timeout_ms is None else found.timeout_ms / 1000
 
 
 def moment(began: float, generation: int, value: Mapping[str, Any]) -> Response:
-    """Return an answer, and when it was true."""
+    """Return a response with the generation and the time it took."""
     return answer({**value, "took_ms": round(1000 * (time.perf_counter() - began), 3), "generation": generation})
