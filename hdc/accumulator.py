@@ -107,7 +107,7 @@ class Accumulator:
         self._change(x, weights, -1)
 
     def merge(self, other: "Accumulator") -> None:
-        """Add all members of another accumulator, which stays as it is.
+        """Add all members of another accumulator, which stays unchanged.
 
         Raises
         ------

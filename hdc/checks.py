@@ -211,7 +211,7 @@ def texts(value: Any, what: str) -> list[str]:
     Raises
     ------
     ParameterError
-        If it is one text, no iterable, or one of its items is no text.
+        If it is one text, no iterable, or one of its items is not text.
     """
     return [text(item, f"each of {what}") for item in listed(value, what)]
 
@@ -222,7 +222,7 @@ def ids(value: npt.ArrayLike, what: str = "ids") -> npt.NDArray[np.int64]:
     Raises
     ------
     ParameterError
-        If they are no integers, lists of different lengths, or beyond 64 bits.
+        If they are not integers, lists of different lengths, or beyond 64 bits.
     """
     try:
         given = np.asarray(value)
@@ -275,7 +275,7 @@ def integers(value: npt.ArrayLike, what: str, least: int) -> npt.NDArray[np.floa
     Raises
     ------
     ParameterError
-        If they are no numbers, or one is not whole, not finite, or less than ``least``.
+        If they are not numbers, or one is not whole, not finite, or less than ``least``.
     """
     expected = f"an integer{_range(least, None)}"
     array = numbers(value, what, expected)

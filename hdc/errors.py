@@ -42,7 +42,7 @@ class MismatchError(HDCError, ValueError):
 
 
 class UnsupportedError(HDCError, TypeError):
-    """An operation that the model does not define; the text names one that does."""
+    """An operation that the model does not define; the message names one that does."""
 
 
 class WideningError(HDCError, OverflowError):

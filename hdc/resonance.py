@@ -198,7 +198,7 @@ class Packed(Signs):
     """MAP-B: packed signs are bound and scored, and mixed as floats. All is exact: scores are whole numbers."""
 
     def entered(self, x: Array) -> Array:
-        """Return packed vectors as they are."""
+        """Return packed vectors unchanged."""
         return x
 
     @cached_property

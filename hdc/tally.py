@@ -43,7 +43,7 @@ def join_sums(xp: Any, a: Array, b: Array, sign: int) -> Array:
 
 
 def widened(xp: Any, x: Array) -> Array:
-    """Return half precision as float32, which the sum of a block needs, and other arrays as they are."""
+    """Return half precision as float32, which the sum of a block needs, and other arrays unchanged."""
     return xp.astype(x, xp.float32) if kind(xp, x) == "f" and x.dtype.itemsize < 4 else x
 
 

@@ -150,7 +150,7 @@ def from_bytes(rows: npt.ArrayLike, dim: int | None = None, *, bitorder: BitOrde
     rows : (..., bytes) uint8 array
         What ``numpy.packbits(x > 0, axis=-1)`` returns, say, whose bit order is ``"big"``.
     dim : int, optional
-        Bits that count; all if left out. The rest must be zero.
+        Bits that count; all by default. The rest must be zero.
     bitorder : {"little", "big"}
         Which bit of a byte is its first component. Bytes do not say it, and what is read in the wrong order finds
         hardly anything, so there is no default.

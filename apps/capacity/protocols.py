@@ -383,6 +383,6 @@ def protocol(name: str) -> Protocol:
     Raises
     ------
     UnknownNameError
-        If there is none of that name.
+        If the name is unknown.
     """
     return PROTOCOLS[known(name, "experiment", PROTOCOLS)]

@@ -162,7 +162,7 @@ class Results:
             raise FileFormatError(f"{self.path} is not a readable file of capacity results: {error}") from error
 
     def add(self, point: Point) -> None:
-        """Write one point, durably, in one transaction; a point that is there stays as it is."""
+        """Write one point, durably, in one transaction; a point that is there stays unchanged."""
         marks = ", ".join("?" * len(_COLUMNS))
         with self._connection() as connection, connection:
             connection.execute(f"INSERT OR IGNORE INTO points VALUES ({marks})", astuple(point))

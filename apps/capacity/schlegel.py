@@ -33,7 +33,7 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Row:
-    """One model under one protocol: what was measured, and what the formula says (None where there is none)."""
+    """One model under one protocol: what was measured, and what the formula says (None if there is none)."""
 
     model: str
     protocol: str

@@ -45,7 +45,7 @@ def index(
 ) -> Report:
     """Make an index of files on a Dask cluster: the same, to the last byte, as one that is made here.
 
-    Interrupted, the same call goes on where it stopped. A worker that dies loses nothing: its work is done again.
+    After an interruption, the same call resumes. A worker that dies loses nothing: its work is done again.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def count(documents: Iterable[Any], encoder: JSONEncoder) -> bytes:
     Raises
     ------
     ParameterError
-        If a document is no JSON.
+        If a document is not JSON.
     """
     return encoder.count(documents).to_bytes()
 
@@ -125,7 +125,7 @@ def fit(encoder: JSONEncoder, counts: Iterable[bytes]) -> JSONEncoder:
     Parameters
     ----------
     encoder : JSONEncoder
-        With which they were counted; it stays as it is.
+        With which they were counted; it stays unchanged.
     counts : iterable of bytes
         In the order of the partitions, so that the result is always the same.
 
@@ -169,7 +169,7 @@ def encode(
     Raises
     ------
     ParameterError
-        If a document is no JSON or has no key.
+        If a document is not JSON or has no key.
     """
     taker = Taker(encoder.values, encoder.layout, encoder.table())
     stored = None if vectors is None else choice(vectors, "vectors", STORED)

@@ -95,7 +95,7 @@ def rows_of(hypervectors: Any, vsa: "hdc.VSA | None" = None) -> Rows:
     DimensionError, DTypeError, PaddingError
         If they are none of the model.
     ParameterError
-        If one holds NaN or infinity.
+        If one has a NaN or infinity.
     UnsupportedError
         If it is not known which numbers make the similarity of the model.
     """

@@ -82,7 +82,7 @@ class Question:
         UnknownNameError
             If the task is unknown.
         ParameterError
-            If a number is outside what is allowed, or an option does not belong to the task; the text says what does.
+            If a number is out of range, or an option does not belong to the task; the message says what does.
         """
         check_task(task)
         unknown = sorted(set(options) - set(TASKS[task]))

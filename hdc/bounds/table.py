@@ -156,7 +156,7 @@ def find(task: str, model: str, kind: str) -> Bound:
     UnknownNameError
         If there is no such task, model or kind.
     UnsupportedError
-        If no such bound is known; the text says which are.
+        If no such bound is known; the message says which are.
     """
     check_task(task)
     known(kind, "bound", KINDS)

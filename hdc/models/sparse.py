@@ -258,7 +258,7 @@ class _Sparse(VSA):
         x : (..., storage) array
             Bundles; counters of 1 or more are ones.
         density : float, optional
-            Ones by components, above 0; that of atoms, if it is not given. Vectors that have no more stay as they are.
+            Ones by components, above 0; that of atoms, if it is not given. Vectors that have no more stay unchanged.
         form : {"subtractive", "additive"}
 
         Returns

@@ -93,7 +93,7 @@ class Checked:
         name : str or Path
             Of the file, for messages.
         blocks : (n,) int64 array, optional
-            Which; all if left out.
+            Which; all by default.
 
         Raises
         ------

@@ -69,7 +69,7 @@ def truncate(descriptor: int, length: int) -> None:
 
 
 def rename(path: Path, target: Path) -> None:
-    """Give a file another name; what had that name goes."""
+    """Rename a file; it replaces a file with that name."""
     os.replace(path, target)
 
 

@@ -297,7 +297,7 @@ class Edition:
         return all(length == size for length, size in sizes)
 
     def abandon(self) -> None:
-        """Close the log and leave everything as it is."""
+        """Close the log and leave everything unchanged."""
         if self._log is not None:
             self._log.close()
 

@@ -89,7 +89,7 @@ def outside(lines: Ints, length: int) -> bool:
 
 
 def part(table: Table, lines: Ints, name: str, texts: Bytes) -> list[bytes | None]:
-    """Return the bytes of the ``"key"``, ``"source"`` or ``"document"`` of each row, None where there is none."""
+    """Return the bytes of the ``"key"``, ``"source"`` or ``"document"`` of each row, None if there is none."""
     own = PARTS.index(name)
     rows = zip(lines[:, own].tolist(), lines[:, own + 1].tolist(), (table[name] > 0).tolist(), strict=True)
     content = texts.data
@@ -97,7 +97,7 @@ def part(table: Table, lines: Ints, name: str, texts: Bytes) -> list[bytes | Non
 
 
 def decoded(table: Table, lines: Ints, name: str, texts: Bytes) -> list[str | None]:
-    """Return the ``"key"`` or ``"source"`` of each row, None where there is none.
+    """Return the ``"key"`` or ``"source"`` of each row, None if there is none.
 
     Raises
     ------

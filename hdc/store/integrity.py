@@ -20,7 +20,7 @@ READ = 10_000
 
 
 def damage(snapshot: Snapshot) -> Iterator[str]:
-    """Yield what is wrong with the files that a snapshot shows; it stays as it is."""
+    """Yield what is wrong with the files that a snapshot shows; it stays unchanged."""
     found = list(_block_damage(snapshot))
     if not found:
         try:

@@ -77,7 +77,7 @@ class JoinedSnapshot(Snapshot):
         Raises
         ------
         ParameterError
-            If there is no such position.
+            If the position does not exist.
         """
         self._check_range(positions)
         owners = np.searchsorted(self.starts, positions, side="right") - 1
@@ -167,15 +167,15 @@ class JoinedSnapshot(Snapshot):
         return self._gathered(positions, entries)
 
     def keys(self, positions: npt.ArrayLike) -> list[str | None]:
-        """Return the keys of rows; None where there is none."""
+        """Return the keys of rows; None if there is none."""
         return self._gathered(positions, lambda _, part, rows: part.keys(rows))
 
     def documents(self, positions: npt.ArrayLike) -> list[bytes | None]:
-        """Return the documents of rows; None where there is none."""
+        """Return the documents of rows; None if there is none."""
         return self._gathered(positions, lambda at, part, rows: self.read(at, part, part.documents(rows)))
 
     def sources(self, positions: npt.ArrayLike) -> list[str | None]:
-        """Return the sources of rows; None where there is none."""
+        """Return the sources of rows; None if there is none."""
         return self._gathered(positions, lambda _, part, rows: part.sources(rows))
 
     def text_bytes(self, positions: Ints) -> Ints:
@@ -194,7 +194,7 @@ class JoinedSnapshot(Snapshot):
         raise UnsupportedError("each of several stores has a table of its own; ask the parts")
 
     def find_all(self, keys: Sequence[str | None]) -> list[int | None]:
-        """Return the position of the row with each key, None where there is none; of several parts the first counts."""
+        """Return the position of the row with each key, None if there is none; of several parts the first counts."""
         found: list[int | None] = [None] * len(keys)
         for start, part in zip(self.starts.tolist(), self.parts, strict=False):
             for place, row in enumerate(part.find_all(keys)):

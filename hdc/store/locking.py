@@ -36,7 +36,7 @@ class WriterLock:
     Raises
     ------
     BlockingIOError
-        If another writer has the lock; the text says which process, where and since when.
+        If another writer has the lock; the message says which process, where and since when.
     UnsupportedError
         If the file system cannot lock files.
     OSError

@@ -72,7 +72,7 @@ def decoded(content: bytes, start: int, previous: bytes) -> list[Record]:
     Raises
     ------
     ValueError
-        If a record is damaged; the text says where.
+        If a record is damaged; the message says where.
     """
     records: list[Record] = []
     place = 0

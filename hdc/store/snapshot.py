@@ -84,7 +84,7 @@ class Snapshot:
         Raises
         ------
         ParameterError
-            If there is no column of that name.
+            If the column does not exist.
         """
         self.check(name)
         return self.raw(name)
@@ -115,7 +115,7 @@ class Snapshot:
         ----------
         name : str
         positions : (n,) int64 array, optional
-            All rows if left out.
+            All rows by default.
 
         Raises
         ------
@@ -236,15 +236,15 @@ class Snapshot:
         return list(zip(self._decoded("key", found), self._part(found), self._decoded("source", found), strict=True))
 
     def keys(self, positions: npt.ArrayLike) -> list[str | None]:
-        """Return the keys of rows; None where there is none."""
+        """Return the keys of rows; None if there is none."""
         return self._decoded("key", self._entries(positions, "key", "key"))
 
     def documents(self, positions: npt.ArrayLike) -> list[bytes | None]:
-        """Return the documents of rows; None where there is none."""
+        """Return the documents of rows; None if there is none."""
         return self._part(self._entries(positions, "document", "document"))
 
     def sources(self, positions: npt.ArrayLike) -> list[str | None]:
-        """Return the sources of rows; None where there is none."""
+        """Return the sources of rows; None if there is none."""
         return self._decoded("source", self._entries(positions, "source", "source"))
 
     def raw_entries(self, positions: npt.ArrayLike) -> entry_codec.Entries | None:
@@ -262,12 +262,12 @@ class Snapshot:
         return self.find_all([key])[0]
 
     def find_all(self, keys: Sequence[str | None]) -> list[int | None]:
-        """Return the position of the row with each key, None where there is none.
+        """Return the position of the row with each key, None if there is none.
 
         Raises
         ------
         ParameterError
-            If a key is no text.
+            If a key is not text.
         """
         for key in keys:
             if key is not None and not isinstance(key, str):

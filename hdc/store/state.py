@@ -112,7 +112,7 @@ class State:
         Raises
         ------
         ValueError
-            If it is not such a record; the text says why.
+            If it is not such a record; the message says why.
         """
         body = _mapping(_parsed(record), "a record")
         if before is None:

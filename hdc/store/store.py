@@ -44,7 +44,7 @@ class Store:
     Any number of threads may use one object. Reading takes no lock: every method that reads takes :attr:`snapshot`
     once and answers from it. Changes are made one after another.
 
-    An id is never given twice. Rows are addressed by id, the arrays of :meth:`rows`, :meth:`ids` and :meth:`alive`
+    An id is never assigned twice. Rows are addressed by id, the arrays of :meth:`rows`, :meth:`ids` and :meth:`alive`
     by position, in step; positions change in :meth:`compact` alone. Whoever asks for several of them takes one
     snapshot first, for a change in between makes them differ.
 
@@ -138,7 +138,7 @@ class Store:
             If it is not a store, of another kind or a newer version, or visibly damaged;
             :meth:`verify` looks everywhere.
         BlockingIOError
-            If it is opened for writing and another process writes; the text says which.
+            If it is opened for writing and another process writes; the message says which.
         OSError
             If it cannot be read.
         """
@@ -166,7 +166,7 @@ class Store:
     def close(self) -> None:
         """Close the files and let another writer in. A store that was killed instead has lost nothing.
 
-        Snapshots that were taken stay as they are.
+        Snapshots that were taken stay unchanged.
         """
         if self._process != os.getpid():  # it is the parent's, who still uses it
             self._edition = None
@@ -249,7 +249,7 @@ class Store:
         Raises
         ------
         ParameterError
-            If there is no column of that name.
+            If the column does not exist.
         FileFormatError
             If a block does not match its checksum; each is compared when it is first asked for.
         """
@@ -279,7 +279,7 @@ class Store:
         Raises
         ------
         ParameterError
-            If there is no row of that id.
+            If the id has no row.
         FileFormatError
             If they do not match their checksum.
         """
@@ -323,7 +323,7 @@ class Store:
         Raises
         ------
         ParameterError
-            If the key is no text.
+            If the key is not text.
         """
         snapshot = self.snapshot
         row = snapshot.find(key)

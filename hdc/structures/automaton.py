@@ -76,7 +76,7 @@ class Automaton(Structure):
         Raises
         ------
         UnsupportedError
-            If the model's bundles lose what is needed; the text names what does not.
+            If the model's bundles lose what is needed; the message names models that keep it.
         """
         return self._added(automaton, self._bound(list(self._triples(transitions))))
 

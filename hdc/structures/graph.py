@@ -185,7 +185,7 @@ class Graph(Structure):
         Raises
         ------
         UnsupportedError
-            If the model's bundles lose what is needed; the text names what does not.
+            If the model's bundles lose what is needed; the message names models that keep it.
         """
         return self._added(graph, self._terms(edges))
 

@@ -57,7 +57,7 @@ class Multiset(Structure):
         Raises
         ------
         UnsupportedError
-            If the model's bundles lose what is needed; the text names what does not.
+            If the model's bundles lose what is needed; the message names models that keep it.
         """
         return self._added(bundle, self.vectors(elements))
 

@@ -17,7 +17,7 @@ MISSING = -1
 
 
 def numbered(values: Sequence[Any]) -> tuple[Numbers, list[Any]]:
-    """Give values numbers from 0 on in the order in which they first come.
+    """Give values numbers from 0 on in order of first occurrence.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def numbered(values: Sequence[Any]) -> tuple[Numbers, list[Any]]:
 
 
 def numbered_names(names: Iterable[Any]) -> tuple[Numbers, list[Any]]:
-    """Do as :func:`numbered` with names, of which None is one."""
+    """Like :func:`numbered` with names, of which None is one."""
     found = list(names)
     numbers, distinct = numbered(found)
     if len(numbers) and numbers.min() == MISSING:

@@ -95,7 +95,7 @@ class Record(Structure):
         Raises
         ------
         EmptyBundleError
-            If there is no record, or one has no value: the text says which.
+            If there is no record, or one has no value: the message says which.
         """
         return _encode_pairs(self, _pairs_of_records(listed(records, "records")), [])
 
@@ -127,7 +127,7 @@ class Record(Structure):
         Raises
         ------
         UnsupportedError
-            If the model's bundles lose what is needed; the text names what does not.
+            If the model's bundles lose what is needed; the message names models that keep it.
         """
         return self._added(record, self._pairs([field], [value]))
 

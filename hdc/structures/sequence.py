@@ -59,7 +59,7 @@ class Sequence(Structure):
         ParameterError
             If ``position`` is negative.
         UnsupportedError
-            If the model's bundles lose what is needed; the text names what does not.
+            If the model's bundles lose what is needed; the message names models that keep it.
         """
         return self._added(sequence, self._placed(position, [element]))
 

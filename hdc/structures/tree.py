@@ -97,7 +97,7 @@ class Tree(Structure):
         Raises
         ------
         UnsupportedError
-            If the model's bundles lose what is needed; the text names what does not.
+            If the model's bundles lose what is needed; the message names models that keep it.
         """
         return self._added(tree, self._leaves_at(path, [leaf]))
 

@@ -126,7 +126,7 @@ def interval(low: Any, high: Any) -> tuple[float, float]:
     Raises
     ------
     ParameterError
-        If they are no finite numbers, or ``high`` is not above ``low``.
+        If they are not finite numbers, or ``high`` is not above ``low``.
     """
     least, most = number(low, "low"), number(high, "high")
     if not least < most or not math.isfinite(most - least):
@@ -148,7 +148,7 @@ def check_range(xp: Any, values: Array, low: float, high: float, what: str) -> A
     Raises
     ------
     ParameterError
-        If one is not; the text says which.
+        If one is not; the message says which.
     """
     outside = (values < low) | (values > high)
     if bool(xp.any(outside)):

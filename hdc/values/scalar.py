@@ -46,7 +46,7 @@ class Scalar(ValueEncoder):
     kernel : str
         One of ``hdc.values.KERNELS``: gaussian, sinc, sinc2, cauchy, laplace, bessel.
     bandwidth : float, optional
-        Unit of the kernel's distance, ``K(d / bandwidth)``; an eighth of the range if left out.
+        Unit of the kernel's distance, ``K(d / bandwidth)``; an eighth of the range by default.
     periodic : bool
         Whether ``high`` is ``low`` again, as of hours and angles; any number may then be encoded. The kernel is the sum
         of its shifted copies, scaled to 1 at 0.

@@ -364,7 +364,7 @@ class Scatter(_Ranged):
 
     Similarity falls as ``exp(-d / bandwidth)``: it distinguishes near values as well as a level code of one bandwidth,
     and far ones are all unrelated. For ±1 components this is the code that flips each with probability p at every step,
-    whose similarity is ``(1 - 2p) ** steps``. A greater ``high`` leaves all codes as they are.
+    whose similarity is ``(1 - 2p) ** steps``. A greater ``high`` leaves all codes unchanged.
 
     Parameters
     ----------
@@ -373,7 +373,7 @@ class Scatter(_Ranged):
     name : name
     low, high : float
     bandwidth : float, optional
-        An eighth of the range if left out.
+        An eighth of the range by default.
 
     Examples
     --------

@@ -111,9 +111,9 @@ def build(output: str, task: Task) -> Report:
     BlockingIOError
         If another process builds or writes this index.
     OSError
-        If the disk is full or fails; the same call goes on afterwards.
+        If the disk is full or fails; the same call resumes.
     WorkerError
-        If processes, or the cluster, end before their work; the same call goes on afterwards.
+        If processes, or the cluster, end before their work; the same call resumes.
     """
     task.encoder.check()
     Rejects(task.on_error, task.rejects, Counts())  # raises if an option is invalid

@@ -101,7 +101,7 @@ def batches(documents: Iterable[Any], table: LeafTable) -> Iterator[Batch]:
     Raises
     ------
     ParameterError
-        If a document is no JSON, or ``documents`` is one document.
+        If a document is not JSON, or ``documents`` is one document.
     """
     check_several(documents)
     walker = _Walker(table)

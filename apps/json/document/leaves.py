@@ -213,7 +213,7 @@ class LeafTable:
         Raises
         ------
         ParameterError
-            If the document is no JSON: another type, a key that is no string, NaN, too deep.
+            If the document is not JSON: another type, a key that is no string, NaN, too deep.
         """
         self._walk(self._root, document, found, len(found.stops), NO_ITEM)
         found.stops.append(len(found.leaves))

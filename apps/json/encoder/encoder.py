@@ -414,7 +414,7 @@ class JSONEncoder(Transformer):
         ParameterError
             If ``fit`` saw no value at the path, or k is below 1.
         DTypeError, DimensionError, PaddingError
-            If these are no vectors of this encoder.
+            If these are not vectors of this encoder.
         """
         self.check()
         k = integer(k, "k", 1)

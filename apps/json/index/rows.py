@@ -109,7 +109,7 @@ def encode_rows(
     Raises
     ------
     ParameterError
-        If a document is no JSON, or has no key.
+        If a document is not JSON, or has no key.
     """
     texts: list[bytes] = []
     sources: list[str] = []

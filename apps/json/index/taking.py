@@ -59,7 +59,7 @@ class Taker:
         Raises
         ------
         ParameterError
-            If a document is no JSON.
+            If a document is not JSON.
         """
         table = self.table if self.table.held <= TABLE_BYTES else self.table.again()
         return self.taken(walked(documents, table))

@@ -56,7 +56,7 @@ class TermQuery:
     Raises
     ------
     ParameterError
-        If the query is no JSON, or asks for nothing that weighs anything.
+        If the query is not JSON, or asks for nothing that weighs anything.
     """
 
     def __init__(self, query: Any, places: Places, overlap: bool = False) -> None:

@@ -42,7 +42,7 @@ def read_known(raw: bytes) -> Any:
     Raises
     ------
     ValueError
-        If it is no JSON.
+        If it is not JSON.
     """
     if LONG not in raw.translate(_DIGITS):  # an integer that the fast parser would round
         try:

@@ -244,7 +244,7 @@ class BitClassifier:
         return self._named(self._best_of(self._rows(rows), self._all)[0])
 
     def early(self, X: Any, confidence: float = 0.99) -> Early:
-        """Do as :meth:`predict`, looking at an eighth, a quarter, a half of the words, as long as the lead is small.
+        """Like :meth:`predict`, looking at an eighth, a quarter, a half of the words, as long as the lead is small.
 
         The winner of all words is missed with at most the probability ``1 - confidence`` over random orders of the
         components; :mod:`hdc.apps.learn.bits.early` has the bound. Rows are encoded whole: it is comparisons that are
@@ -261,7 +261,7 @@ class BitClassifier:
         return self._shared(self._found(self.encoder.check(X), self._stops(confidence)))
 
     def early_rows(self, rows: Any, confidence: float = 0.99) -> Early:
-        """Do as :meth:`early`, of encoded rows; raises as it and :meth:`predict_rows`."""
+        """Like :meth:`early`, of encoded rows; raises as it and :meth:`predict_rows`."""
         return self._shared(self._best_of(self._rows(rows), self._stops(confidence)))
 
     def scores(self, X: Any) -> Reals:
@@ -290,7 +290,7 @@ class BitClassifier:
         seed : int
         parts : sequence of {"classes", "tables"}
             ``"classes"``: the planes of class vectors. ``"tables"``: roles and ties, or weights and offsets. What cuts
-            features into steps, thresholds, factors and biases are left as they are.
+            features into steps, thresholds, factors and biases are left unchanged.
 
         Raises
         ------

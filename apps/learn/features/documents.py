@@ -34,7 +34,7 @@ def documents(values: Objects, name: Any) -> list[Any]:
     Raises
     ------
     ParameterError
-        If a text is no JSON.
+        If a text is not JSON.
     """
     found = []
     for value in values:

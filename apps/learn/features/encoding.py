@@ -70,7 +70,7 @@ class Encoding:
 
     @cached_property
     def numbers(self) -> numeric.NumericCode | None:
-        """The code of the columns of numbers, or None where there are none."""
+        """The code of the columns of numbers; None if there are none."""
         names = [name for name, kind in zip(self.names, self.kinds, strict=True) if kind == "numeric"]
         if not names:
             return None

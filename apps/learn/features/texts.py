@@ -28,7 +28,7 @@ def text_members(vsa: VSA, name: Any, values: Objects) -> Members:
     Raises
     ------
     DTypeError
-        If one is no text.
+        If one is not text.
     """
     for value in values:
         if value is not None and not isinstance(value, str):

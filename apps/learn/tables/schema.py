@@ -139,7 +139,7 @@ def _inside(document: Any, path: Sequence[str]) -> Any:
 
 
 def without(document: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return a document without some fields, or paths of them; the document stays as it is."""
+    """Return a document without some fields, or paths of them; the document stays unchanged."""
     left = dict(document)
     for name in names:
         if name in left:
