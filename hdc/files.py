@@ -69,7 +69,7 @@ def save(
     version : int
         Of this kind's contents.
     quick : bool
-        Whether arrays are digested by XXH3, twenty times as fast as BLAKE2b: for what is large and can be made again.
+        Whether to digest arrays by XXH3, twenty times as fast as BLAKE2b: for large data that can be made again.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def pack(
     version: int = 1,
     quick: bool = False,
 ) -> bytes:
-    """Return the bytes that :func:`save` writes, for what is sent rather than kept; raises as it does.
+    """Return the bytes that :func:`save` writes, for data to send rather than store; raises as :func:`save` does.
 
     Examples
     --------

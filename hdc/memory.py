@@ -92,7 +92,7 @@ class ItemMemory:
 
     @property
     def vectors(self) -> Array:
-        """The vectors, ``(len, storage)``, in the same order: a read-only view, or a copy where there is none."""
+        """The vectors, ``(len, storage)``, in the same order: a read-only view, or a copy if a view is not possible."""
         return self.vsa.kernels.arrays.read_only(self._rows[: len(self)])
 
     def add(self, names: Sequence[Name], vectors: Array | None = None) -> None:

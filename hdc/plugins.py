@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def find(table: Mapping[str, str], group: str, name: str) -> Any:
-    """Return what is registered under a name, in a table of ``module:attribute`` or by an entry point.
+    """Return the object registered under a name, in a table of ``module:attribute`` or by an entry point.
 
     Raises
     ------

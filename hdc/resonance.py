@@ -110,7 +110,7 @@ class Space:
         return self.vsa.normalize(xp.concat(bundles, axis=0))
 
     def products(self, choices: Sequence[Array]) -> Array:
-        """Return what the chosen codewords bind to, ``(p, width)``, for a list of ``(p,)`` indices a factor."""
+        """Return the products of the chosen codewords, ``(p, width)``, for one list of ``(p,)`` indices per factor."""
         words = [self.xp.take(code, chosen, axis=0) for code, chosen in zip(self.codes, choices, strict=True)]
         return reduce(self.bind, words)
 

@@ -19,7 +19,7 @@ SIDE = 1 << 12
 
 
 def blocks(rows: int, width: int, most: int = COMPONENTS) -> Iterator[slice]:
-    """Cut rows of a width into blocks of at most so many entries, or one row; one empty block if there are no rows."""
+    """Cut rows of a width into blocks of limited entries, or single rows; one empty block if there are no rows."""
     step = max(1, most // max(1, width))
     return (slice(start, start + step) for start in range(0, max(1, rows), step))
 
@@ -50,7 +50,7 @@ def most(xp: Any, members: Array) -> float:
 
 
 def total_weight(xp: Any, members: Array, weights: Array | None) -> float:
-    """Return the largest sum of weight magnitudes of a bundle: n where there are no weights."""
+    """Return the largest sum of weight magnitudes of a bundle: n without weights."""
     if weights is None:
         return float(members.shape[-2])
     sums = xp.sum(xp.abs(xp.astype(weights, xp.float64)), axis=-1)

@@ -139,7 +139,7 @@ class VSA(ABC):
 
     @classmethod
     def from_parameters(cls, **parameters: Any) -> Self:
-        """Create the model, naming what is allowed when a parameter is unknown.
+        """Create the model; the error for an unknown parameter names the allowed ones.
 
         Raises
         ------

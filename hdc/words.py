@@ -135,7 +135,7 @@ def to_bytes(words: Words, dim: int, *, bitorder: BitOrder) -> npt.NDArray[np.ui
     DTypeError, DimensionError, PaddingError
         As :func:`as_words`.
     ParameterError
-        If there is no such order.
+        If the order is unknown.
     """
     choice(bitorder, "bitorder", BITORDERS)
     little = np.ascontiguousarray(as_words(words, dim), dtype="<u8").view(np.uint8)[..., : -(-dim // 8)]
@@ -148,7 +148,7 @@ def from_bytes(rows: npt.ArrayLike, dim: int | None = None, *, bitorder: BitOrde
     Parameters
     ----------
     rows : (..., bytes) uint8 array
-        What ``numpy.packbits(x > 0, axis=-1)`` returns, say, whose bit order is ``"big"``.
+        For example the output of ``numpy.packbits(x > 0, axis=-1)``, whose bit order is ``"big"``.
     dim : int, optional
         Bits that count; all by default. The rest must be zero.
     bitorder : {"little", "big"}
@@ -162,13 +162,13 @@ def from_bytes(rows: npt.ArrayLike, dim: int | None = None, *, bitorder: BitOrde
     Raises
     ------
     DTypeError
-        If they are no uint8.
+        If they are not uint8.
     DimensionError
         If there are fewer bytes than ``dim`` needs.
     PaddingError
         If a bit beyond ``dim`` is set.
     ParameterError
-        If there is no such order.
+        If the order is unknown.
 
     Examples
     --------

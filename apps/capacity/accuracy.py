@@ -58,7 +58,7 @@ def accuracy(
     Raises
     ------
     UnknownNameError, UnsupportedError, ParameterError
-        What is wrong, and what is allowed.
+        If a parameter is invalid; the message says what is allowed.
     """
     n, size, m = _numbers(items, universe, dim)
     known(task, "task", TASKS)

@@ -36,7 +36,7 @@ def _cell(value: Any) -> str:
 
 
 def points_table(points: Sequence[Point]) -> Table:
-    """Return measured points with their intervals and what the bounds promise."""
+    """Return measured points with their intervals and the predictions of the bounds."""
     setting = ("experiment", "model", "dim", "other parameters", "trials")
     measured = ("accuracy", "95 % interval", "failure", "95 % interval")
     return (*setting, *measured, "rigorous", "gaussian"), [_point_row(point) for point in points]
@@ -66,7 +66,7 @@ def _interval(interval: tuple[float, float]) -> str:
 
 
 def completeness() -> Table:
-    """Return which bounds are known: a row a task, a column a model, R(igorous), G(aussian) and P(aper)."""
+    """Return the known bounds, one row per task and one column per model: R(igorous), G(aussian) and P(aper)."""
     known: dict[tuple[str, str], str] = {}
     for bound in bounds.table():
         known[bound.task, bound.model] = known.get((bound.task, bound.model), "") + bound.kind[0].upper()

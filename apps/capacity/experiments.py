@@ -48,7 +48,7 @@ class Experiment:
     Raises
     ------
     UnknownNameError, ParameterError
-        What is wrong with the setting, and what is allowed.
+        If the setting is invalid; the message says what is allowed.
     """
 
     name: str
@@ -204,7 +204,7 @@ def run(
     Raises
     ------
     UnknownNameError, ParameterError
-        Before anything runs: what is wrong with a setting, and what is allowed.
+        Before anything runs, if a setting is invalid; the message says what is allowed.
     FileFormatError
         If ``results`` is another kind of file.
     WorkerError

@@ -50,7 +50,7 @@ def figure(points: Sequence[Point], axis: str | None = None) -> "Figure":
     Raises
     ------
     ParameterError
-        If there are no points, or the axis is no numeric parameter of theirs.
+        If there are no points, or the axis is not one of their numeric parameters.
     BackendUnavailableError
         If matplotlib is not installed.
     """

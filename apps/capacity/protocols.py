@@ -50,7 +50,7 @@ class Batch:
         return self.parameters[name]
 
     def on_host(self, x: Array) -> npt.NDArray[Any]:
-        """Return what the model computed as a NumPy array."""
+        """Return the model's result as a NumPy array."""
         host: npt.NDArray[Any] = self.vsa.kernels.arrays.to_numpy(x)
         return host
 
@@ -59,7 +59,7 @@ class Batch:
         return self.draws.distinct("members", self.trials, count, self["universe"])
 
     def own_keys(self, count: int) -> Any:
-        """Return the block's keys: ``(count, storage)`` atoms that are no symbols, or a list of operators."""
+        """Return the block's keys: ``(count, storage)`` atoms other than symbols, or a list of operators."""
         numbers = np.arange(count, dtype=np.int64)
         if self.vsa.binds_vectors:
             return self.draws.atoms("key", self.codebook.block, numbers)

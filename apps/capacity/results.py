@@ -1,4 +1,4 @@
-"""Results of experiments, one SQLite file: what is finished survives a kill, and a rerun goes on from there.
+"""Results of experiments, one SQLite file: finished points survive a kill, and a rerun resumes.
 
 Schema (``PRAGMA user_version`` 1, ``application_id`` of this format)::
 
@@ -88,7 +88,7 @@ class Point:
 
     @property
     def failure(self) -> float:
-        """Share of trials with a wrong answer: what the theory's error bounds."""
+        """Share of trials with a wrong answer, which the theory's error bounds."""
         return 1 - self.perfect / self.trials
 
     def accuracy_interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -101,7 +101,7 @@ class Point:
 
 
 class Points(list[Point]):
-    """Measured points; a notebook shows them as a table with their intervals and what the bounds promise."""
+    """Measured points; a notebook shows them as a table with their intervals and the predictions of the bounds."""
 
     def _repr_html_(self) -> str:
         from hdc.apps.capacity.display import points_table
@@ -162,7 +162,7 @@ class Results:
             raise FileFormatError(f"{self.path} is not a readable file of capacity results: {error}") from error
 
     def add(self, point: Point) -> None:
-        """Write one point, durably, in one transaction; a point that is there stays unchanged."""
+        """Write one point durably, in one transaction; an existing point stays unchanged."""
         marks = ", ".join("?" * len(_COLUMNS))
         with self._connection() as connection, connection:
             connection.execute(f"INSERT OR IGNORE INTO points VALUES ({marks})", astuple(point))

@@ -33,7 +33,7 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Row:
-    """One model under one protocol: what was measured, and what the formula says (None if there is none)."""
+    """One model under one protocol: the measurement, and the formula's prediction (None if there is none)."""
 
     model: str
     protocol: str
@@ -73,7 +73,7 @@ def table(
     Raises
     ------
     UnknownNameError, ParameterError
-        What is wrong, and what is allowed.
+        If a parameter is invalid; the message says what is allowed.
     """
     from joblib import Parallel, delayed
 

@@ -19,7 +19,7 @@ LARGEST = 1 << 20
 
 @dataclass(frozen=True)
 class Minimum:
-    """What a search for the smallest dimension found.
+    """The result of a search for the smallest dimension.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ def minimum_dimension(
 
 
 class Verdict(NamedTuple):
-    """What the trials at one dimension said: ``side`` is None while undecided, then the mean says ``reached``."""
+    """The verdict of trials at one dimension: ``side`` is None while undecided; then the mean decides ``reached``."""
 
     side: str | None
     reached: bool

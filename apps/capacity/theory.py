@@ -108,7 +108,7 @@ def best(
 def storage_bits(model: str, dim: int, items: int) -> int:
     """Return the bits that one memory of ``items`` unit-weight members needs, with fixed-width components.
 
-    MAP-B and Bloom take one bit a component; a sum of n signs has n + 1 possible values, as has a counter of n;
+    MAP-B and Bloom take one bit per component; a sum of n signs has n + 1 possible values, as has a counter of n;
     MBAT is float32; a Hopfield matrix is symmetric with a known diagonal, so ``m (m - 1) / 2`` sums are kept.
 
     Raises

@@ -47,7 +47,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]
     random_state: Any
 
     def __sklearn_tags__(self) -> "Tags":
-        """Say what X may be: what the encoder takes."""
+        """Tell scikit-learn which X the encoder accepts."""
         tags = super().__sklearn_tags__()
         if self.encoder is not None and not isinstance(self.encoder, str | hdc.VSA):
             tags.input_tags = get_tags(self.encoder).input_tags
@@ -123,7 +123,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]
     # ------------------------------------------------------------------ files
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what was learned to one file (see :mod:`hdc.files`), replacing it as a whole or not at all.
+        """Write the learned state to one file (see :mod:`hdc.files`). After an error, an existing file is unchanged.
 
         The file contains what ``partial_fit`` needs to continue, but not the backend.
 

@@ -169,7 +169,7 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         Raises
         ------
         ParameterError
-            If a parameter, or a label, is none; if there is no row.
+            If a parameter or a label is invalid, or there are no rows.
         """
         settings = self._settings(2)
         y = _labels(y)
@@ -200,7 +200,7 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         Raises
         ------
         ParameterError
-            If the first call has no classes, or a label is none of them.
+            If the first call has no classes, or a label is not one of them.
         """
         y = _labels(y)
         first = not hasattr(self, "classes_")
@@ -382,7 +382,7 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         -------
         list of Explanation
             For documents of a ``JSONEncoder``, the weights of all leaves add up to the lead (nearly, if it makes bits).
-            For tables, a weight is what the lead loses without the feature.
+            For tables, a weight is the loss of the lead without the feature.
 
         Raises
         ------

@@ -114,7 +114,7 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         Raises
         ------
         ParameterError
-            If a parameter is none, or there are fewer rows than clusters.
+            If a parameter is invalid, or there are fewer rows than clusters.
         UnsupportedError
             If centers are to be bundles, and no model is known.
         """

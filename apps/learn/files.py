@@ -29,12 +29,12 @@ def write(learner: "Learner", path: str | os.PathLike[str], facts: dict[str, Any
     Parameters
     ----------
     facts : JSON-able dict
-        What was learned, beside arrays.
+        Learned state besides arrays.
 
     Raises
     ------
     UnsupportedError
-        If a parameter, or the encoder, is nothing that a file can hold.
+        If a file cannot store a parameter or the encoder.
     OSError
         If the file cannot be written.
     """

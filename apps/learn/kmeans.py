@@ -60,7 +60,7 @@ class Clustering(NamedTuple):
 
 
 class Space(Protocol):
-    """Rows to be clustered, and what is a center of them."""
+    """Rows to cluster, and the kind of their centers."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -224,7 +224,7 @@ def _drawn(chances: Floats, n: int, rng: np.random.Generator) -> Counts:
 
 
 def lloyd(space: Space, centers: Any, weights: Floats, steps: int) -> Clustering:
-    """Assign rows and move centers in turn, until no row changes its center, or so many times."""
+    """Assign rows and move centers in turn, until no row changes its center or a limit is reached."""
     labels = np.full(len(space), -1, dtype=np.int64)
     for number in range(1, steps + 1):
         now = space.step(centers, weights)

@@ -123,7 +123,7 @@ class HDMultiLabel(ClassifierMixin, Learner):  # type: ignore[misc]
         Raises
         ------
         ParameterError
-            If a parameter is none; if y is neither.
+            If a parameter is invalid, or y has neither form.
         """
         settings, folds = self._checked()
         given, binarizer = _targets(y), LabelBinarizer()

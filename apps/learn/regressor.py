@@ -114,7 +114,7 @@ class HDRegressor(MultiOutputMixin, RegressorMixin, Learner):  # type: ignore[mi
         Raises
         ------
         ParameterError
-            If a parameter is none; if there is no y, or fewer rows than models.
+            If a parameter is invalid, y is missing, or there are fewer rows than models.
         """
         alpha, settings = self._checked()
         targets, flat = _targets(y)

@@ -93,7 +93,7 @@ def rows_of(hypervectors: Any, vsa: "hdc.VSA | None" = None) -> Rows:
     Raises
     ------
     DimensionError, DTypeError, PaddingError
-        If they are none of the model.
+        If they do not belong to the model.
     ParameterError
         If one has a NaN or infinity.
     UnsupportedError

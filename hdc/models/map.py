@@ -125,7 +125,7 @@ class MAPI(Rotating, _MAP):
         )
 
     def bundle(self, x: Array, weights: Any = None) -> Array:
-        """Add along axis -2, in int32 where no sum can leave it, else int64; float weights give floats.
+        """Add along axis -2, in int32 if all sums fit, otherwise in int64; float weights return floats.
 
         Raises
         ------

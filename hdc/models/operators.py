@@ -170,7 +170,7 @@ class Hadamard(Operator):
 
     @classmethod
     def draw(cls, key: Words, dim: int, precision: str, kernels: Backend) -> "Hadamard":
-        """Draw the operator of a stream key: every word gives a place in the order and three signs."""
+        """Draw the operator of a stream key: every word determines a place in the order and three signs."""
         words = kernels.bits.random_words(key.reshape(1, 2), dim)[0]
         order = kernels.arrays.from_numpy(np.argsort(words, kind="stable").astype(np.int64))
         last, first, middle = (_signs_at(words, bit, kernels) for bit in range(3))

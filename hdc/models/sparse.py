@@ -409,7 +409,7 @@ class Bloom(Packed, _Sparse):
         Raises
         ------
         ParameterError
-            If a weight is negative: what is in a Bloom filter cannot be taken out.
+            If a weight is negative, because members of a Bloom filter cannot be removed.
         """
         members = self.check_bundle(x)
         if weights is not None:

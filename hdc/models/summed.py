@@ -86,7 +86,7 @@ class Summed(VSA):
         return linear(size, self.storage)
 
     def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
-        """Decide whether the dot product is at least half of what an atom has with itself (as D1)."""
+        """Decide whether the dot product is at least half of an atom's with itself (as D1)."""
         products = dots(self.kernels, self.check(bundle, "bundle"), self.check(items, "items"))
         return products >= self.square / 2
 

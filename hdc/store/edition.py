@@ -47,12 +47,12 @@ class Edition:
 
     @classmethod
     def create(cls, folder: Path | None, number: int, state: State) -> "Edition":
-        """Create an edition of no rows in an empty folder, to which :meth:`begin` gives a log; or in memory."""
+        """Create an edition without rows in an empty folder, where :meth:`begin` starts its log; or in memory."""
         return cls(folder, number, state, None)
 
     @classmethod
     def open(cls, folder: Path, *, writable: bool) -> "Edition":
-        """Open the edition of a folder. What a killed writer left is cut off when it is opened for writing.
+        """Open the edition in a folder. Opening for writing cuts off what a killed writer left.
 
         Raises
         ------
@@ -379,7 +379,7 @@ class Change:
             One for each column.
         entries : Entries of n rows, or None
         ids : (n,) int64 array, or None
-            Of the rows, -1 where a new one is to be given; None gives new ones to all.
+            Ids of the rows, -1 for a new one; None assigns new ones to all.
         dying : positions of live rows
 
         Raises
@@ -423,12 +423,12 @@ class Change:
         self.state = replace(self.state, meta=meta)
 
     def reserve(self, next_id: int) -> None:
-        """Give no id below this one any more."""
+        """Assign no id below this one from now on."""
         _check_numbers(self.state.rows, next_id)
         self.state = replace(self.state, next_id=max(self.state.next_id, next_id))
 
     def finish(self, next_id: int) -> None:
-        """Make what was written the first state of an edition that has no log yet."""
+        """Commit the written rows as the first state of an edition that has no log yet."""
         _check_numbers(self.state.rows, next_id)
         self.sync()
         state = replace(self.state, next_id=next_id)
@@ -444,7 +444,7 @@ class Change:
             disk.sync_folder(self._edition.folder)
 
     def undo(self) -> None:
-        """Drop what was written, unless it counts by now, or may, or is somebody else's."""
+        """Drop the written bytes, unless they are, or may be, committed, or belong to another writer."""
         try:
             self._edition.check_unchanged()
         except (ConflictError, OSError):

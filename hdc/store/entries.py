@@ -102,7 +102,7 @@ def decoded(table: Table, lines: Ints, name: str, texts: Bytes) -> list[str | No
     Raises
     ------
     UnicodeDecodeError
-        If one is no UTF-8.
+        If one is not UTF-8.
     """
     own = PARTS.index(name)
     start, size = lines[:, own], lines[:, own + 1] - lines[:, own]

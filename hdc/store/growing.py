@@ -36,7 +36,7 @@ class Growing(ABC):
 
     @abstractmethod
     def sync(self) -> None:
-        """Wait until what was written is durable."""
+        """Wait until the written bytes are durable."""
 
     @abstractmethod
     def size(self) -> int:

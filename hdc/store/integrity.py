@@ -20,7 +20,7 @@ READ = 10_000
 
 
 def damage(snapshot: Snapshot) -> Iterator[str]:
-    """Yield what is wrong with the files that a snapshot shows; it stays unchanged."""
+    """Yield descriptions of damage in the files of a snapshot, which stays unchanged."""
     found = list(_block_damage(snapshot))
     if not found:
         try:
@@ -31,7 +31,7 @@ def damage(snapshot: Snapshot) -> Iterator[str]:
 
 
 def log_damage(state: State, folder: Path) -> Iterator[str]:
-    """Yield what is wrong with the log of an edition, given its state."""
+    """Yield descriptions of damage in the log of an edition, given its state."""
     try:
         sealed, records = layout.read_log(folder)
         latest = log.states(folder / log.NAME, records, None)

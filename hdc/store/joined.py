@@ -262,7 +262,7 @@ class JoinedStore(Store):
         Raises
         ------
         ConflictError
-            If ids of two stores have become the same; what is shown stays as it was.
+            If ids of two stores have become the same; then the view does not change.
         """
         with self._changing:
             try:

@@ -78,7 +78,7 @@ def _number(value: Any, least: int) -> int:
 
 
 def mark(folder: Path) -> tuple[int, ...]:
-    """Return what changes when another edition is made the current one; nothing if there is none."""
+    """Return a mark that changes when another edition becomes the current one; empty if there is none."""
     try:
         found = (folder / CURRENT).stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -87,7 +87,7 @@ def mark(folder: Path) -> tuple[int, ...]:
 
 
 def write_current(folder: Path, kind: str, edition: Path) -> None:
-    """Make an edition the current one; the name is not durable before the folder is synced once more.
+    """Make an edition the current one; the name is durable only after another sync of the folder.
 
     Raises
     ------

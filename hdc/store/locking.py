@@ -67,7 +67,7 @@ class WriterLock:
             raise
 
     def release(self) -> None:
-        """Give the lock back; the file stays, empty, for the next writer may be waiting on it."""
+        """Release the lock; the empty file stays, because the next writer may be waiting on it."""
         if self._file >= 0:
             with contextlib.suppress(OSError):
                 disk.truncate(self._file, 0)

@@ -57,7 +57,7 @@ class Record:
 
     @property
     def checksum(self) -> bytes:
-        """What the next record is chained to."""
+        """Value that the next record is chained to."""
         return self.head[:16]
 
 
@@ -109,7 +109,7 @@ def _first(content: bytes, place: int = 0) -> bytes:
 
 
 def one_byte_away(content: bytes, previous: bytes, *, last: bool) -> bool:
-    """Return whether one byte that was changed, a bit of it at least, makes bytes that are no record of one.
+    """Return whether changing a single byte could turn a valid record into these bytes.
 
     A ``last`` record that a power loss has torn at the border of a sector may lack its first or last byte alone, which
     is zero then.

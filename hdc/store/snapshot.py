@@ -95,7 +95,7 @@ class Snapshot:
         Raises
         ------
         ParameterError
-            If there is no column of that name, or no such position.
+            If the column or a position does not exist.
         """
         chosen = np.asarray(positions, np.int64)
         self.check(name, chosen)
@@ -120,7 +120,7 @@ class Snapshot:
         Raises
         ------
         ParameterError
-            If there is no column of that name, or no such position.
+            If the column or a position does not exist.
         """
         self._column(name)
         if positions is not None:

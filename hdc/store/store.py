@@ -286,34 +286,34 @@ class Store:
         return self.entries([number])[0]
 
     def entries(self, ids: npt.ArrayLike) -> list[Entry]:
-        """Return the entries of rows, as :meth:`entry`."""
+        """Return the entries of rows; see :meth:`entry`."""
         snapshot = self.snapshot
         return snapshot.entries(snapshot.positions(ids))
 
     def key(self, number: int) -> str | None:
-        """Return the key of a row, as :meth:`entry`."""
+        """Return the key of a row; see :meth:`entry`."""
         return self.keys([number])[0]
 
     def keys(self, ids: npt.ArrayLike) -> list[str | None]:
-        """Return the keys of rows, as :meth:`entry`."""
+        """Return the keys of rows; see :meth:`entry`."""
         snapshot = self.snapshot
         return snapshot.keys(snapshot.positions(ids))
 
     def document(self, number: int) -> bytes | None:
-        """Return the document of a row, as :meth:`entry`."""
+        """Return the document of a row; see :meth:`entry`."""
         return self.documents([number])[0]
 
     def documents(self, ids: npt.ArrayLike) -> list[bytes | None]:
-        """Return the documents of rows, as :meth:`entry`."""
+        """Return the documents of rows; see :meth:`entry`."""
         snapshot = self.snapshot
         return snapshot.documents(snapshot.positions(ids))
 
     def source(self, number: int) -> str | None:
-        """Return the source of a row, as :meth:`entry`."""
+        """Return the source of a row; see :meth:`entry`."""
         return self.sources([number])[0]
 
     def sources(self, ids: npt.ArrayLike) -> list[str | None]:
-        """Return the sources of rows, as :meth:`entry`."""
+        """Return the sources of rows; see :meth:`entry`."""
         snapshot = self.snapshot
         return snapshot.sources(snapshot.positions(ids))
 

@@ -80,7 +80,7 @@ class Structure(ABC):
     Raises
     ------
     UnsupportedError
-        If the model lacks what the structure needs.
+        If the model does not support the structure.
     """
 
     vsa: VSA
@@ -146,7 +146,7 @@ class Structure(ABC):
         DimensionError
             If they are a single hypervector: put it in a list.
         DTypeError
-            If they are no sequence.
+            If they are not a sequence.
         """
         if is_array(values):
             stacked = self.vsa.check(values, "values")

@@ -59,7 +59,7 @@ class Record(Structure):
         Returns
         -------
         (..., storage) array, or (n, storage) of columns
-            Row i is what the i-th record gives alone (floats to rounding). Memory beyond the result is bounded.
+            Row i equals the i-th record encoded alone (floats up to rounding). Memory beyond the result is bounded.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class Record(Structure):
         DimensionError
             If columns have different lengths.
         ParameterError
-            If ``fields`` is no mapping.
+            If ``fields`` is not a mapping.
         """
         given = mapping(fields, "fields")
         if any(isinstance(value, list) for value in given.values()):

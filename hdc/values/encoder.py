@@ -29,7 +29,7 @@ CHANGE_POINT = math.sqrt(26) / 2
 
 
 class Estimate(NamedTuple):
-    """What was decoded, and how far it can be trusted.
+    """A decoded value with its error estimate.
 
     Attributes
     ----------

@@ -92,7 +92,7 @@ class Integer(ValueEncoder):
         Parameters
         ----------
         values : int, or (...) array of integers
-            Any; what is beyond the range comes round again.
+            Any integers; those beyond the range wrap around.
 
         Returns
         -------
@@ -101,7 +101,7 @@ class Integer(ValueEncoder):
         Raises
         ------
         ParameterError
-            If one is no integer.
+            If one is not an integer.
         """
         given, xp = self._integers(values), self.vsa.xp
         residues = [xp.astype(xp.remainder(given, modulus), xp.float64) for modulus in self.moduli]

@@ -165,7 +165,7 @@ def harmonics(kernel: Kernel, bandwidths: float) -> Harmonics:
 
 
 def rounded(value: Callable[[Real], Real], distances: Real, levels: int) -> Real:
-    """Return what a kernel becomes when phases are rounded to a number of levels.
+    """Return the kernel that results if phases are rounded to a number of levels.
 
     The mean cosine of two rounded angles is the cosine of their difference, interpolated linearly between levels: the
     sum over m of ``sinc(1/levels + m)² K((1 + m levels) d)``. It applies to angles that are uniform between levels.
@@ -177,7 +177,7 @@ def rounded(value: Callable[[Real], Real], distances: Real, levels: int) -> Real
 
 
 def squared_off(value: Callable[[Real], Real], distances: Real) -> Real:
-    """Return what a kernel becomes when only the signs of ``cos(θ x + b)``, b uniform, are kept.
+    """Return the kernel that results if only the signs of ``cos(θ x + b)``, b uniform, are kept.
 
     ``8/π² sum over odd j of K(j d) / j²`` (Raginsky and Lazebnik 2009, with another offset).
     """

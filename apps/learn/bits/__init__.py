@@ -1,6 +1,6 @@
 """Inference on bits: quantized class vectors, Hamming distances, and a model file that C and JavaScript read.
 
-Make a model of what a learner has found by
+Build a model from a learner's result by
 
 >>> import hdc, numpy as np
 >>> from hdc.apps.learn.bits import BitClassifier, Density
@@ -21,9 +21,9 @@ True
   doubles), which encode as the learner's encoder does, in integers; None, if rows come encoded;
 - ``weights``, ``(prototypes, dim)``, whose components are those of the rows (a set bit is -1), and the class number of
   each in ``prototype_classes``;
-- ``classes``: what those numbers stand for; ``bits`` of a component: 1, 2 or 4;
+- ``classes``: the classes of those numbers; ``bits`` per component: 1, 2 or 4;
 - ``mean`` of the rows learned from, as components: one bit loses much less if it is known (:func:`mean_of`);
-- ``intercept``, one a class, and ``cosine=False`` for scores that are dot products, as those of a ridge regression.
+- ``intercept``, one per class, and ``cosine=False`` for scores that are dot products, as in a ridge regression.
 
 ``BitClassifier.of_classifier(learned, bits, X)`` does all of it for a fitted ``HDClassifier`` and the rows X that it
 learned from; ``tables_of`` makes the tables.

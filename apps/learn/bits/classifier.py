@@ -225,7 +225,7 @@ class BitClassifier:
         Raises
         ------
         DTypeError, DimensionError
-            If X is no such array.
+            If X does not have that shape and dtype.
         """
         return self._named(self._found(self.encoder.check(X), self._all)[0])
 
@@ -239,7 +239,7 @@ class BitClassifier:
         Raises
         ------
         DTypeError, DimensionError, PaddingError
-            If they are no such array.
+            If they do not have that shape and dtype.
         """
         return self._named(self._best_of(self._rows(rows), self._all)[0])
 
@@ -253,7 +253,7 @@ class BitClassifier:
         Raises
         ------
         DTypeError, DimensionError
-            If X is no array of rows of features.
+            If X is not an array of rows of features.
         ParameterError
             If ``confidence`` is not between 0 and 1, there are more than 2048 prototypes, or the components are no
             sample of one another, as those of a Density with thresholds in order.

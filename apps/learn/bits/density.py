@@ -41,7 +41,7 @@ class Density(Stepped):
     Raises
     ------
     DTypeError, DimensionError, PaddingError, ParameterError
-        If these are no such arrays.
+        If these do not have those shapes and dtypes.
 
     Examples
     --------

@@ -23,7 +23,7 @@ BLOCK_BYTES = 1 << 24
 
 
 class Encoder(ABC):
-    """What :class:`BitClassifier` needs of an encoder: rows of so many features to rows of so many bits."""
+    """The interface of an encoder for :class:`BitClassifier`: rows of features to rows of bits."""
 
     kind: ClassVar[int]
     """Number of the encoder in a model file."""
@@ -66,7 +66,7 @@ class Encoder(ABC):
         Raises
         ------
         DTypeError, DimensionError
-            If X is no such array.
+            If X does not have that shape and dtype.
         """
         return self.encode_block(self.check(X), numpy_backend(backend, "inference on bits"))
 
@@ -95,12 +95,12 @@ class Encoder(ABC):
         ----------
         X : (n, features) array of numbers
         rows : (n, words) uint64 array
-            What the encoder that these tables were made of returns for X.
+            Output of the original encoder of these tables for X.
 
         Raises
         ------
         DTypeError, DimensionError, PaddingError, ParameterError
-            If they are no such arrays, or of no rows.
+            If they do not have those shapes and dtypes, or have no rows.
         """
         own, other = self.encode(X), as_words(rows, self.dim, "rows")
         if own.shape != other.shape or not len(own):

@@ -59,7 +59,7 @@ _DTYPES = {_WHOLE: np.int64, _REAL: np.float64, _BOOL: np.bool_}
 
 
 class Model(NamedTuple):
-    """What a file holds, in the order of :class:`BitClassifier`'s parameters."""
+    """The contents of a file, in the order of :class:`BitClassifier`'s parameters."""
 
     encoder: Encoder
     planes: Words
@@ -114,7 +114,7 @@ def as_classes(classes: Any) -> npt.NDArray[Any]:
 
 
 def write(to: str | os.PathLike[str], model: Model) -> None:
-    """Write a file so that the old one or the whole new one is there; see :meth:`BitClassifier.export`."""
+    """Write a file; an existing one is replaced when the new one is complete. See :meth:`BitClassifier.export`."""
     names, label = _names(model.classes)
     rows = np.empty(len(model.planes), _PROTOTYPE)
     rows["bias"], rows["factor"], rows["owner"] = model.biases, model.factors, model.prototype_classes

@@ -47,7 +47,7 @@ class Fourier(Stepped):
     Raises
     ------
     DTypeError, DimensionError, ParameterError
-        If these are no such arrays.
+        If these do not have those shapes and dtypes.
     """
 
     offsets: npt.NDArray[np.uint32]
@@ -90,14 +90,14 @@ class Fourier(Stepped):
         low, high : (features,) arrays of numbers
             Values of each feature are cut to this range, which is taken in up to 65535 steps.
         missing : (features,) array of numbers, optional
-            What stands for a missing value; the middle of the range if not given.
+            Replacement of a missing value; by default the middle of the range.
         weight_bits : 8, 16 or 32, optional
             The least of 16 and 32 whose roundings move phases by less than 1/256 of a turn if not given.
 
         Raises
         ------
         DTypeError, DimensionError, ParameterError
-            If these are no such arrays, or so few bits hold no frequency.
+            If these do not have those shapes and dtypes, or ``bits`` is too small for a frequency.
         """
         theta, phase = finite(frequencies, "frequencies") / (2 * np.pi), finite(offsets, "offsets") / (2 * np.pi)
         begin, end = finite(low, "low"), finite(high, "high")

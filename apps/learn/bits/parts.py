@@ -54,7 +54,7 @@ def mean_of(tables: Encoder | None, X: Any, dim: int, backend: str = "auto") -> 
     Raises
     ------
     DTypeError, DimensionError, PaddingError, ParameterError
-        If X is no such array, or has no rows.
+        If X does not have that shape and dtype, or has no rows.
     """
     kernels = numpy_backend(backend, "inference on bits")
     checked: npt.NDArray[Any] = as_words(X, dim, "X") if tables is None else tables.check(X)
@@ -69,7 +69,7 @@ def mean_of(tables: Encoder | None, X: Any, dim: int, backend: str = "auto") -> 
 
 
 def added_to(intercept: Any, owners: Counts, classes: int) -> Reals:
-    """Return what is added to the score of each prototype; raises as :meth:`BitClassifier.of`."""
+    """Return the intercept of the score of each prototype; raises as :meth:`BitClassifier.of` does."""
     if intercept is None:
         return np.zeros(len(owners))
     given = array(intercept, "intercept")

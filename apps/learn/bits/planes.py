@@ -35,7 +35,7 @@ class Planes(NamedTuple):
         +1 elsewhere: an odd number of magnitude up to ``2**bits - 1``, times the scale.
     scale : (n,) float64 array
     shift : (n,) float64 array
-        What is to be added to dot products with rows of the given mean.
+        Constant to add to dot products with rows of the given mean.
     """
 
     words: Words
@@ -72,7 +72,7 @@ def quantize(weights: Any, bits: int, mean: Any = None) -> Planes:
     Raises
     ------
     DTypeError, DimensionError, ParameterError
-        If the weights are no such array, or ``bits`` is another.
+        If the weights do not have that shape and dtype, or ``bits`` is another number.
 
     Examples
     --------

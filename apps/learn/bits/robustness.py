@@ -61,7 +61,7 @@ def accuracy_under_flips(
     seed : int
         Of the first draw of each share; the next one has the next seed.
     parts : sequence of {"classes", "tables"}
-        What is flipped; see :meth:`BitClassifier.flipped`.
+        Part to flip; see :meth:`BitClassifier.flipped`.
 
     Raises
     ------

@@ -34,7 +34,7 @@ def tables_of(encoder: Any, weight_bits: int | None = None) -> Encoder:
     UnsupportedError
         If it is another encoder, or of another model.
     ParameterError
-        If it is not fitted, a column is no number, or so few bits hold no frequency.
+        If it is not fitted, a column is not numeric, or ``bits`` is too small for a frequency.
     """
     code, vsa = getattr(encoder, "numeric", None), getattr(encoder, "vsa", None)
     if code not in ("fourier", "density", "level") or not isinstance(vsa, MAPB):

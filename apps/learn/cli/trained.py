@@ -79,7 +79,7 @@ def load(path: str | os.PathLike[str], backend: str = "auto") -> tuple[Any, Sche
     Raises
     ------
     FileFormatError
-        If it is none, or is damaged.
+        If it is not a trained model, or is damaged.
     OSError
         If it cannot be read.
     """

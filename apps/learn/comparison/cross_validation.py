@@ -32,11 +32,11 @@ class Contender:
     make : () -> estimator
         Makes it, unfitted.
     size : (estimator) -> int
-        Bytes of what it learned, as it is kept.
+        Bytes of the learned state as stored.
     most_rows : int, optional
         More rows of training than this would take it too long.
     may_fail : bool
-        Whether it is left out where it raises ValueError.
+        Whether it is skipped if it raises ValueError.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Contender:
 
 @dataclass
 class Outcome:
-    """What was measured of a learner.
+    """Measurements of a learner.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Outcome:
         Wall-clock time on each fold: encoding, scaling and calibration of probabilities included.
     predicted_rows : int
     model_bytes : int
-        Of what was learned on the last fold.
+        Bytes of the state learned on the last fold.
     left_out : str
         Why it was not run, if it was not.
     """
@@ -136,12 +136,12 @@ def _splitter(rows: Rows, task: str, folds: int, seed: int) -> Any:
 
 
 def evaluate(rows: Rows, contenders: Sequence[Contender], folds: Folds, task: str) -> Iterator[Outcome]:
-    """Run each learner on each fold, and yield its outcome, as far as it is, after each.
+    """Run each learner on each fold, and yield its outcome so far after each.
 
     Notes
     -----
     Learners take turns on a fold, so that a machine that gets slower does so for all. Each learns from a few rows
-    before the clock starts: what is loaded or compiled once is not its time.
+    before the clock starts: one-time loading and compilation is not counted.
     """
     outcomes = [Outcome(one.name, left_out=_too_many(one, folds)) for one in contenders]
     few = _few(rows, folds[0][0])

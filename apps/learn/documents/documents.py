@@ -134,7 +134,7 @@ class Documents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         Raises
         ------
         ParameterError
-            If a parameter is out of range, there is no document, or not as many labels.
+            If a parameter is out of range, there are no documents, or there is not one label per document.
         """
         choice(self.weighing, "weighing", WEIGHINGS)
         integer(self.dim, "dim", 1)
@@ -186,7 +186,7 @@ class Documents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return np.asarray(self.encoder_.transform(viewed(document, views) for document in X))
 
     def to_json(self) -> dict[str, Any]:
-        """Return parameters and what was fitted as a JSON-able dict; :meth:`from_json` turns it back.
+        """Return parameters and fitted state as a dict for JSON; :meth:`from_json` reads it.
 
         Of the backend it says nothing, for the vectors are the same on all.
 
@@ -208,12 +208,12 @@ class Documents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     @classmethod
     def from_json(cls, state: dict[str, Any], *, backend: str = "auto") -> Self:
-        """Return the transformer that :meth:`to_json` wrote: it gives the same vectors.
+        """Return the transformer that :meth:`to_json` wrote; its vectors are the same.
 
         Raises
         ------
         FileFormatError
-            If the state is none of a fitted ``Documents``.
+            If the state is not that of a fitted ``Documents``.
         """
         try:
             made = cls(**state["parameters"], backend=backend)
@@ -224,7 +224,7 @@ class Documents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return made
 
     def __sklearn_tags__(self) -> "Tags":
-        """Say that documents are no arrays, and labels help."""
+        """Tell scikit-learn that documents are not arrays, and that labels are used."""
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True

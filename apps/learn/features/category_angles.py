@@ -56,7 +56,7 @@ class CategoryAngles:
         self._lock = threading.Lock()
 
     def of_rows(self, columns: Sequence[Objects]) -> Angles:
-        """Return the sums of the angles of each row, ``(n, outputs)``; what is missing adds nothing.
+        """Return the sums of the angles of each row, ``(n, outputs)``; missing values add nothing.
 
         Parameters
         ----------

@@ -14,7 +14,7 @@ from hdc.errors import ParameterError, UnsupportedError
 
 
 def json_encoder(vsa: VSA) -> JSONEncoder:
-    """Return an encoder of documents whose vectors are some of a model.
+    """Return an encoder of documents whose vectors belong to a model.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def transformed_members(vsa: VSA, name: Any, transformer: Any, given: list[Any],
     ParameterError
         If it returns another number of them.
     HDCError
-        If they are none of the model.
+        If they do not belong to the model.
     """
     found = np.asarray(transformer.transform(given)) if len(given) else vsa.to_numpy(vsa.symbols([]))
     if found.ndim != 2 or len(found) != len(given):

@@ -163,7 +163,7 @@ class Encoding:
 
 
 def series_of(value: Any, name: Any, least: int = 1) -> npt.NDArray[np.float64]:
-    """Return a series of a column as ``(length,)`` float64; a missing one is so many missing numbers.
+    """Return a series of a column as ``(length,)`` float64; a missing one has only missing numbers.
 
     Raises
     ------

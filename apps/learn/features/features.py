@@ -213,9 +213,9 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         Raises
         ------
         ParameterError, UnsupportedError
-            If a parameter is wrong, or the model lacks what the code needs.
+            If a parameter is invalid, or the model does not support the code.
         ValueError, TypeError
-            If X is no table, is sparse, or has infinite numbers.
+            If X is not a table, is sparse, or has infinite numbers.
         """
         self._check_parameters()
         if self.numeric == "series":
@@ -299,7 +299,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         NotFittedError
             If there is something to learn, and ``fit`` was not called.
         ValueError, TypeError
-            If X is no table, is sparse, has infinite numbers, or other columns than ``fit`` saw.
+            If X is not a table, is sparse, has infinite numbers, or has other columns than ``fit`` saw.
         """
         if not hasattr(self, "kinds_"):
             if not self._stateless:
@@ -372,7 +372,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         return np.asarray(found)
 
     def __sklearn_tags__(self) -> "Tags":
-        """Say what is taken: numbers and texts, with missing ones; and whether ``fit`` is needed."""
+        """Tell scikit-learn the accepted inputs (numbers and texts, also missing), and whether ``fit`` is needed."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.string = self.numeric != "series"
@@ -385,7 +385,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     # ------------------------------------------------------------------ files
 
     def to_json(self) -> dict[str, Any]:
-        """Return parameters and what was learned as a dict that JSON can write; :meth:`from_json` turns it back.
+        """Return parameters and learned state as a dict for JSON; :meth:`from_json` reads it.
 
         Raises
         ------
@@ -398,7 +398,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
     @classmethod
     def from_json(cls, known: Mapping[str, Any], *, backend: str = "auto") -> Self:
-        """Return the transformer that :meth:`to_json` wrote: it gives the same hypervectors.
+        """Return the transformer that :meth:`to_json` wrote; its hypervectors are the same.
 
         Parameters
         ----------
@@ -409,7 +409,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         Raises
         ------
         FileFormatError
-            If it is no such dict, or of another version.
+            If it is not such a dict, or is of another version.
         """
         checked = state.check_format(known)
         try:

@@ -27,7 +27,7 @@ RANGE = 16
 
 @dataclass(frozen=True, eq=False)
 class NumericCode(ABC):
-    """A code of rows of numbers, in which NaN is left out.
+    """A code of rows of numbers that ignores NaN.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Whole(NumericCode):
     encoder: Any
 
     def rows(self, X: Real, angles: npt.NDArray[Any] | None = None) -> Array:
-        """Return codes; what is missing is at the center, where it changes no projection.
+        """Return codes; missing values are at the center, where they change no projection.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class FourierSigns(Whole):
         return in_spans(self.parts[0])
 
     def rows(self, X: Real, angles: npt.NDArray[Any] | None = None) -> Array:
-        """Return the signs of rows; what is missing is at the center. ``angles`` are added: int32, of ``turn``."""
+        """Return the signs of rows; missing values are at the center. ``angles`` are added: int32, of ``turn``."""
         if angles is not None:
             return self._signs(X, angles + self._offsets)
         return self.in_blocks(X, lambda rows: self._signs(rows, self._offsets[None]), 3 * X.shape[1])

@@ -44,7 +44,7 @@ class Scaling:
 
 
 def learned(X: Real) -> Scaling:
-    """Return least, greatest, mean and standard deviation of each column, without what is missing.
+    """Return least, greatest, mean and standard deviation of each column, ignoring missing values.
 
     A column without numbers is centered at 0; one whose numbers are all equal has the unit 1.
     """
@@ -77,7 +77,7 @@ def given_ranges(ranges: Any, names: Sequence[Any]) -> tuple[Real, Real]:
     Raises
     ------
     ParameterError
-        If one is no pair of finite numbers, the lower one first.
+        If one is not a pair of finite numbers with the lower one first.
     """
     low, high = np.full(len(names), np.nan), np.full(len(names), np.nan)
     if isinstance(ranges, Mapping):
@@ -109,7 +109,7 @@ def ends_of(value: Any) -> tuple[float, float]:
 
 
 def merged(seen: Scaling, low: Real, high: Real) -> Scaling:
-    """Return given ranges where there are any, else what was seen."""
+    """Return given ranges, or the seen ones where none are given."""
     known = ~np.isnan(low)
     fixed = of_ranges(np.where(known, low, 0.0), np.where(known, high, 1.0))
     return Scaling(

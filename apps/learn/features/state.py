@@ -20,7 +20,7 @@ def parameters_to_json(parameters: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     UnsupportedError
-        If a column has a transformer of the caller's, of which nothing is known.
+        If a column has the caller's own transformer, whose state is unknown.
     """
     return {name: _plain(name, value) for name, value in parameters.items() if name != "backend"}
 
@@ -60,7 +60,7 @@ def _revived(value: Any, backend: str) -> Any:
 
 
 def fitted_to_json(fitted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was learned, attribute by attribute."""
+    """Return the learned state, attribute by attribute."""
     scaling: Scaling = fitted["scaling_"]
     return {
         "features": fitted["n_features_in_"],
@@ -95,7 +95,7 @@ def check_format(state: Any) -> Mapping[str, Any]:
     Raises
     ------
     FileFormatError
-        If it is none, or of another version.
+        If it is not a state, or is of another version.
     """
     if not isinstance(state, Mapping) or state.get("format") != FORMAT:
         raise FileFormatError("no state of Features: its 'format' is missing or another one")

@@ -66,7 +66,7 @@ class Table:
         return self._objects[name]
 
     def looks_numeric(self, name: Any) -> bool:
-        """Return whether a column is of numbers by its dtype, or, where that says nothing, by what it holds."""
+        """Return whether a column has numbers, by its dtype, or by its values if the dtype does not show it."""
         column = self.column(name)
         kind = getattr(getattr(column, "dtype", None), "kind", "")
         named = str(getattr(column, "dtype", ""))
@@ -89,7 +89,7 @@ class Table:
 
 
 def plain_objects(column: Any) -> Objects:
-    """Return the values of a column as Python objects; what is missing (None, NaN, NaT, pandas.NA) is None."""
+    """Return the values of a column as Python objects; missing values (None, NaN, NaT, pandas.NA) become None."""
     if hasattr(column, "isna"):  # pandas
         values = np.asarray(column.astype(object).to_numpy(dtype=object), dtype=object).copy()
         values[column.isna().to_numpy(dtype=bool)] = None

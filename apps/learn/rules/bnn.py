@@ -33,7 +33,7 @@ class BNNSettings:
     decay : float
         Weight decay: of the latent numbers' squares, added to the loss.
     dropout : float
-        Share of components of each row that are left out of a step.
+        Share of each row's components that a step drops.
     patience : int
         Epochs in turn that may fail to lower the loss, before training ends.
     batch : int
@@ -69,7 +69,7 @@ def import_torch() -> Any:
 
 
 def fit(rows: Rows, labels: Counts, sample_weight: Floats, settings: BNNSettings) -> Learned:
-    """Train the signs of one vector a class; those of the epoch of least loss count.
+    """Train the signs of one vector per class; those of the epoch with the least loss count.
 
     Returns
     -------

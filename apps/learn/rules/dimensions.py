@@ -59,7 +59,7 @@ def regenerated(
 ) -> tuple[Learned, Counts]:
     """Learn from the first components, exchange those that say least, and so on.
 
-    It ends early where nothing tells components apart: by errors, if no row is wrong.
+    It ends early if components do not differ: by errors, if no row is wrong.
 
     Parameters
     ----------

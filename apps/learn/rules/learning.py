@@ -24,7 +24,7 @@ ROUNDS, SHARE = 10, 0.1
 
 
 class Outcome(NamedTuple):
-    """What a rule returns.
+    """The result of a rule.
 
     Attributes
     ----------

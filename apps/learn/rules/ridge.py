@@ -165,6 +165,6 @@ def _with_intercept(weights: Doubles, mean: Doubles, center: Doubles, alpha: flo
 
 
 def learned(fitted: Fitted) -> Learned:
-    """Return a fit of class indicators as one vector a class."""
+    """Return a fit of class indicators as one vector per class."""
     weights = np.ascontiguousarray(fitted.weights.T, dtype=np.float32)
     return Learned(weights, np.arange(len(weights)), fitted.intercept.astype(np.float32))

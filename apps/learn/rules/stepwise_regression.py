@@ -25,7 +25,7 @@ TOGETHER = 64
 
 
 class Models(NamedTuple):
-    """What was learned.
+    """The learned state.
 
     Attributes
     ----------

@@ -14,7 +14,7 @@ MOST_COLUMNS = 20_000
 
 
 class TableError(HDCError, ValueError):
-    """A file that is no table, or not the table it should be; the text begins with the file and the line."""
+    """A file that is not a table, or not the expected one; the message starts with the file and the line."""
 
 
 @dataclass(frozen=True)

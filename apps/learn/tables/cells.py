@@ -28,7 +28,7 @@ def is_missing(value: Any) -> bool:
 
 
 def number(value: Any) -> float:
-    """Return the number of a cell, NaN if it is none, or beyond ``GREATEST``; a bool is none, and ``1_000`` is none."""
+    """Return the number of a cell, NaN if it is none or beyond ``GREATEST``. A bool and ``1_000`` are not numbers."""
     if isinstance(value, str):
         if "_" in value:
             return math.nan
@@ -47,7 +47,7 @@ def number(value: Any) -> float:
 
 
 def day(value: Any) -> float:
-    """Return the days since 1970 of an ISO 8601 date or date-time, NaN if it is none; without a zone, UTC."""
+    """Return the days since 1970 of an ISO 8601 date or date-time, NaN for other texts; without a zone, UTC."""
     if isinstance(value, str):
         if not _DATE.fullmatch(value.strip()):
             return math.nan
@@ -90,7 +90,7 @@ def days(values: Sequence[Any]) -> npt.NDArray[np.float64]:
 
 
 def word(value: Any) -> str:
-    """Return a cell as text: ``true`` for a bool, and whole numbers without a point, as they stand in CSV."""
+    """Return a cell as text: ``true`` for a bool, and whole numbers without a point, as in CSV."""
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():

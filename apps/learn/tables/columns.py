@@ -28,7 +28,7 @@ _OWN = 0.9
 
 @dataclass
 class ColumnCounts:
-    """What was seen of a column.
+    """Statistics of a column.
 
     Attributes
     ----------
