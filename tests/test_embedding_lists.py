@@ -440,7 +440,7 @@ def test_bad_vectors_and_numbers_are_told_and_change_nothing(lists):
         for wrong in (0, -1, 1.5):
             with pytest.raises(errors.ParameterError, match=f"{name} must be an integer of at least 1, not"):
                 index.search(x, **{name: wrong})
-    with pytest.raises(errors.UnsupportedError, match="found by the model"):
+    with pytest.raises(errors.UnsupportedError, match="the model has the lists of RaBitQ codes"):
         index.train(x)
     assert len(index) == 30
     check_bytes(index, dict(enumerate(x)), x[:4], 3)

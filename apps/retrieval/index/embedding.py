@@ -1,7 +1,7 @@
 """EmbeddingIndex: a binarizer and an index of its codes in one folder; float vectors in, nearest ids out.
 
-What is nearest is what the metric of the binarizer says; everything but the last step goes by products of vectors that
-its ``space_`` has mapped (:mod:`~hdc.apps.retrieval.vectors.space`).
+The binarizer's metric defines the nearest vectors. All steps but the last compare products of vectors that its
+``space_`` has mapped (:mod:`~hdc.apps.retrieval.vectors.space`).
 """
 
 import os
@@ -43,16 +43,16 @@ Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
 PLANES_PER_HIT = 40
-"""Candidates per hit that all planes of RaBitQ codes put in order, unless it is said: each costs some 30 ns, and where
-vectors have no structure, signs find less than half of the best ten among the best hundred."""
+"""Default candidates per hit that all planes of RaBitQ codes rank. Each costs some 30 ns. For vectors without
+structure, signs find less than half of the best ten among the best hundred."""
 
 
 class EmbeddingIndex(Index):
-    """Nearest vectors, by cosine, inner product or Euclidean distance, found by their codes.
+    """Nearest-neighbor search of vectors by cosine, inner product or Euclidean distance, through binary codes.
 
-    A search has up to three steps, each putting fewer rows in a better order: codes against codes, by their bits;
-    float queries against codes, by the model's tables or estimates, where its codes are made for that; float queries
-    against the originals, where the index keeps them. Made by :meth:`create` and :meth:`open`.
+    A search has up to three steps, each of which ranks fewer rows better. First, codes are compared with codes by their
+    bits. Second, if the model supports it, float queries are compared with codes by tables or estimates. Third, if the
+    index keeps originals, float queries are compared with them. Call :meth:`create` or :meth:`open` to get an index.
 
     Examples
     --------
@@ -79,7 +79,7 @@ class EmbeddingIndex(Index):
 
     @property
     def metric(self) -> str:
-        """Return the metric: ``"cosine"``, ``"ip"`` or ``"l2"``."""
+        """Metric of the scores: ``"cosine"``, ``"ip"`` or ``"l2"``."""
         return self.model.space_.metric
 
     @classmethod
@@ -91,31 +91,31 @@ class EmbeddingIndex(Index):
         kind: Kind | None = None,
         keep: str | None = None,
     ) -> Self:
-        """Make an index of no vectors.
+        """Create an empty index.
 
         Parameters
         ----------
         path : path or None
-            A new folder, in which the model is kept too; None makes an index in memory. It is made aside and renamed,
-            so that it is there as a whole or not at all.
+            A new folder for the index and its model; None for an index in memory. The folder is renamed when complete,
+            so you never see a partial index.
         model : fitted binarizer
-            Its backend and its metric are the index's.
+            The index uses its backend and its metric.
         kind : {"flat", "ivf", "hnsw", "graph"}, optional
-            As :class:`BinaryIndex`; an ``ivf`` needs :meth:`train`, or a :class:`RaBitQBinarizer` of several lists,
-            which makes no other kind but a ``graph``: that has the lists too, and walks from vector to vector. A graph
-            needs ``keep="int8"``. Left out, it is ``flat``, or ``ivf`` for several lists.
+            As in :class:`BinaryIndex`. An ``ivf`` needs :meth:`train`, or a :class:`RaBitQBinarizer` with several
+            lists. Such a binarizer supports only ``ivf`` and ``graph``. A ``graph`` also has the lists, walks from
+            vector to vector, and needs ``keep="int8"``. The default is ``flat``, or ``ivf`` for several lists.
         keep : {"int8", "float16", "float32"}, optional
-            Keep the vectors too, so that searches end with exact scores; for ``ip`` and ``l2``, which need lengths,
-            4 bytes more.
+            Also keep the vectors, so that searches end with exact scores. For ``ip`` and ``l2``, which need lengths,
+            that takes 4 more bytes per vector.
 
         Raises
         ------
         ParameterError
-            If a parameter is out of range, the folder is in use, or the model is not fitted, or fitted to longer
-            vectors than unit vectors.
+            If a parameter is out of range, the folder is in use, or the model is not fitted or was fitted to vectors
+            longer than unit vectors.
         UnsupportedError
-            If the model's codes are RaBitQ's, and the kind is another than its lists make, or for a graph, of other
-            codes, without int8 originals, or on a backend that has no graphs.
+            If RaBitQ codes are combined with a kind that does not match their lists. For a graph: if the codes are not
+            RaBitQ codes, ``keep`` is not ``"int8"``, or the backend has no graphs.
         BackendUnavailableError
             If the kind needs a library that is not installed.
         OSError
@@ -142,14 +142,14 @@ class EmbeddingIndex(Index):
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, writable: bool = False, backend: str = "auto") -> Self:
-        """Open an index that :meth:`create` made, to search on a backend whose arrays are NumPy's.
+        """Open an index of :meth:`create` on a backend with NumPy arrays.
 
         Raises
         ------
         FileFormatError
-            If the folder holds none, or one that is damaged or of another version.
+            If the folder has no index, or the index is damaged or of another version.
         BlockingIOError
-            If it is opened for writing and another process writes.
+            If you open it for writing while another process writes.
         OSError
             If it cannot be read.
         """
@@ -174,21 +174,21 @@ class EmbeddingIndex(Index):
         path: str | os.PathLike[str] | None = None,
         kind: Kind = "flat",
     ) -> Self:
-        """Return an index of ready-made binary embeddings, which takes float queries.
+        """Return an index of ready-made binary embeddings, to search with float queries.
 
-        A bit is the sign of a component. Signs of the query find candidates, and its products with their signs put
-        these in order: what sentence-transformers calls rescoring. More vectors go in as floats, by :meth:`add`.
+        A bit is the sign of a component. Signs of the query find candidates; products of the query with their signs
+        rank them, which sentence-transformers calls rescoring. To add more vectors, pass floats to :meth:`add`.
 
         Parameters
         ----------
         codes, dim, bitorder, keys, path
-            As :meth:`BinaryIndex.from_packed`; ``dim`` is the length of queries.
+            As in :meth:`BinaryIndex.from_packed`; ``dim`` is the length of queries.
         kind : {"flat", "ivf", "hnsw"}
 
         Raises
         ------
         DTypeError, DimensionError, PaddingError, ParameterError, MismatchError
-            As :meth:`BinaryIndex.from_packed`.
+            As in :meth:`BinaryIndex.from_packed`.
 
         Examples
         --------
@@ -216,29 +216,29 @@ class EmbeddingIndex(Index):
         path: str | os.PathLike[str] | None = None,
         kind: Kind | None = None,
     ) -> Self:
-        """Return an index of embeddings as sentence-transformers and Cohere quantize them, which takes float queries.
+        """Return an index of embeddings quantized by sentence-transformers or Cohere, to search with float queries.
 
         Parameters
         ----------
         embeddings : (n, d) int8 or uint8 array, or (n, bytes)
-            May be mapped from a file; it is read in blocks. Lists of integers, as services send them, are taken too.
+            It may be mapped from a file, and is read in blocks. Lists of integers, as services return them, work, too.
         precision : {"int8", "uint8", "binary", "ubinary"}
-            Their form; see :mod:`hdc.apps.retrieval.vectors.quantized`. Those of bits become :meth:`from_packed`.
-            Numbers are kept as int8 originals, with RaBitQ codes to find candidates.
+            Form of the embeddings; see :mod:`hdc.apps.retrieval.vectors.quantized`. Bits are indexed as by
+            :meth:`from_packed`. Numbers are kept as int8 originals, with RaBitQ codes to find candidates.
         ranges : (2, d) array, optional
-            What numbers were quantized by: the least and the greatest value of each component.
+            Ranges of the quantization: the least and the greatest value of each component.
         keys : sequence of n texts, optional
         path : path, optional
-            A new folder, which is there as a whole or not at all.
+            A new folder for the index; after an error it does not exist.
         kind : {"flat", "ivf", "hnsw"}, optional
-            Of bits; numbers have ``"flat"``.
+            Only for bits; numbers need ``"flat"``.
 
         Raises
         ------
         DTypeError, DimensionError, ParameterError, MismatchError
-            If they are not of that form, or the keys are not as many.
+            If the embeddings do not have that form, or there is not one key per row.
         UnsupportedError
-            If numbers are to have another kind than ``"flat"``.
+            If ``kind`` is not ``"flat"`` for numbers.
         """
         given = Quantized.of(embeddings, precision, ranges)
         names = None if keys is None else checked_keys(keys, len(given))
@@ -250,11 +250,11 @@ class EmbeddingIndex(Index):
 
     @property
     def store(self) -> Store:
-        """The rows."""
+        """The store of the rows."""
         return self.codes.store
 
     def prepare(self) -> None:
-        """Make what the first search would wait for, such as lists or a graph; a writer keeps it when it closes.
+        """Build what the first search would otherwise build, such as lists or a graph; a writer saves it on closing.
 
         Raises
         ------
@@ -264,7 +264,7 @@ class EmbeddingIndex(Index):
         self.pipeline.engine.prepared()
 
     def compact(self) -> None:
-        """Drop what removals and replacements have left behind; raises as :meth:`Index.compact`."""
+        """Drop the rows that removals and replacements left behind; raises as :meth:`Index.compact` does."""
         self.codes.compact()
         self._keep_lists()
 
@@ -281,17 +281,17 @@ class EmbeddingIndex(Index):
             raise ConflictError("the index was built anew with another model; open it again")
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Copy the index to a folder that does not exist or is empty; raises as :meth:`Index.save`.
+        """Copy the index to a folder that does not exist or is empty; raises as :meth:`Index.save` does.
 
-        Rows, model and options are copied. What is made of these to search, lists in order or a graph, is not: the
-        first search of the copy makes it, and a writer keeps it when it closes.
+        Rows, model and options are copied. Derived data, such as sorted lists or a graph, are not: the first search of
+        the copy builds them, and a writer saves them on closing.
         """
         folder = new_folder(path)
         self.codes.save(folder / CODES_FOLDER)
         self.model.save(folder / MODEL_FOLDER)
 
     def close(self) -> None:
-        """Close the files and let another process write; lists are kept in a file first, if they have changed."""
+        """Close the files and let another process write. Changed lists are saved first."""
         try:
             self._keep_lists()
         finally:
@@ -299,10 +299,9 @@ class EmbeddingIndex(Index):
 
     @property
     def bytes_per_vector(self) -> int:
-        """Bytes that a search may read of a vector: its code, the original if it is kept, and of a graph its part.
+        """Bytes per vector that a search may read: its code, its original if kept, and its share of a graph.
 
-        A graph counts once it was built, by :meth:`prepare` or the first search: before, nobody knows how many links it
-        takes.
+        A graph counts once :meth:`prepare` or the first search has built it; before, its number of links is unknown.
         """
         originals = self.codes.originals
         columns = {} if originals is None else originals.columns
@@ -313,35 +312,35 @@ class EmbeddingIndex(Index):
 
     @property
     def kind(self) -> Kind:
-        """Return how rows are searched."""
+        """Kind of the search: ``"flat"``, ``"ivf"``, ``"hnsw"`` or ``"graph"``."""
         if self.store.meta.get(WALKED):
             return "graph"
         return "ivf" if isinstance(self.model, EstimatingBinarizer) and self.model.lists_ > 1 else self.codes.kind
 
     @property
     def trained(self) -> bool:
-        """Return whether vectors can be added."""
+        """Whether you can add vectors: an ``ivf`` must be trained first."""
         return self.codes.kind != "ivf" or self.codes.coarse is not None
 
     @property
     def lists(self) -> int:
-        """Return how many lists there are; 1 where all rows are compared, or a graph is walked."""
+        """Number of IVF lists; 1 without lists."""
         if isinstance(self.model, EstimatingBinarizer):
             return self.model.lists_
         return 1 if self.codes.coarse is None else len(self.codes.coarse.centroids)
 
     @property
     def defaults(self) -> Options:
-        """Return the options of a search that is given none."""
+        """Options of a search that passes none."""
         return self._options.defaults
 
     def set_defaults(self, options: Options) -> None:
-        """Remember options, in the index: searches that are given none of a name take it from these.
+        """Store options in the index, as defaults of searches that do not pass them.
 
         Raises
         ------
         ParameterError
-            If they are of another kind.
+            If they belong to another kind of index.
         UnsupportedError
             If the index is open for reading.
         OSError
@@ -350,18 +349,18 @@ class EmbeddingIndex(Index):
         self._options.keep(options)
 
     def chosen(self, k: int, options: Options | None, **given: int | None) -> Options:
-        """Return the options of a search for k rows, with as many candidates as the model's codes ask for."""
+        """Return the options of a search for k rows, with the candidates that the model's codes need."""
         return self._options.chosen(k, options, **given)
 
     def train(self, vectors: Any, lists: int | None = None, *, seed: int = 0) -> None:
-        """Find the lists of an ``ivf`` from a sample of the vectors; raises as :meth:`BinaryIndex.train`."""
+        """Train the lists of an ``ivf`` on a sample of the vectors; raises as :meth:`BinaryIndex.train` does."""
         if isinstance(self.model, EstimatingBinarizer):
-            raise UnsupportedError("the lists of RaBitQ codes are found by the model; fit a RaBitQBinarizer(lists=...)")
+            raise UnsupportedError("the model has the lists of RaBitQ codes; fit a RaBitQBinarizer(lists=...) instead")
         encoding = self.pipeline.encoding
         self.codes.train(encoding.codes(encoding.vectors(vectors)[0]), lists, seed=seed)
 
     def add(self, vectors: Any, keys: Sequence[str | None] | None = None) -> Ids:
-        """Add vectors, all of them or, after an error, none; return their ids.
+        """Add vectors and return their ids. After an error, nothing is added.
 
         Parameters
         ----------
@@ -375,9 +374,9 @@ class EmbeddingIndex(Index):
         Raises
         ------
         DTypeError, DimensionError
-            If they are not float vectors of the model's length.
+            If the vectors are not floats, or do not have the model's number of components.
         ParameterError
-            If one holds NaN or infinity, or a key is there already.
+            If a vector has a NaN or infinity, or a key exists.
         UnsupportedError
             If the index is open for reading.
         OSError
@@ -386,32 +385,32 @@ class EmbeddingIndex(Index):
         return self.add_encoded(self.encoded(vectors), keys)
 
     def encoded(self, vectors: Any) -> dict[str, npt.NDArray[Any]]:
-        """Return what :meth:`add` would write of vectors, for :meth:`add_encoded`: in another process, perhaps.
+        """Return the columns that :meth:`add` would write, for :meth:`add_encoded`, perhaps in another process.
 
         Raises
         ------
         DTypeError, DimensionError, ParameterError
-            As :meth:`add`.
+            As in :meth:`add`.
         """
         codes, originals = self._rows_of(vectors)
         return self.codes.columns(codes, originals)
 
     def add_encoded(self, columns: Mapping[str, npt.NDArray[Any]], keys: Sequence[str | None] | None = None) -> Ids:
-        """Add what :meth:`encoded` returned, of an index with the same model and settings; raises as :meth:`add`."""
+        """Add the output of :meth:`encoded`, of an index with the same model and settings; raises as :meth:`add`."""
         return self.store.append(columns, keys)
 
     def put(self, vectors: Any, keys: Sequence[str]) -> Ids:
-        """Add vectors, or replace those of the same keys, which keep their ids; the rest as :meth:`add`."""
+        """Add vectors, or replace vectors with the same keys, which keep their ids. Otherwise like :meth:`add`."""
         codes, originals = self._rows_of(vectors)
         return self.codes.put(codes, keys, originals=originals)
 
     def update(self, ids: npt.ArrayLike, vectors: Any) -> None:
-        """Replace the vectors of some ids, which keep their keys; raises as :meth:`add`."""
+        """Replace the vectors of ids, which keep their keys; raises as :meth:`add` does."""
         codes, originals = self._rows_of(vectors)
         self.codes.update(ids, codes, originals=originals)
 
     def _rows_of(self, vectors: Any) -> tuple[Words, Floats | None]:
-        """Return codes and originals of vectors."""
+        """Return the codes and the originals of vectors."""
         encoding = self.pipeline.encoding
         mapped, kept = encoding.vectors(vectors)
         return encoding.codes(mapped), kept
@@ -441,44 +440,45 @@ class EmbeddingIndex(Index):
         effort: int | None = None,
         prefix: int | None = None,
     ) -> tuple[Floats, Ids]:
-        """Find the k nearest vectors of each query.
+        """Find the k nearest vectors to each query.
 
         Parameters
         ----------
         queries : (q, d) float array
         k : int
-            At least 1; at most ``len(index)`` results come back.
+            At least 1. You get at most ``len(index)`` results.
         options : FlatOptions, IVFOptions, HNSWOptions or GraphOptions, optional
-            Those of the index's kind; or give them by name:
+            The options of the index's kind. You can pass them by name instead; by default they are those of
+            ``defaults``:
         candidates : int, optional
-            Rows that the codes find and that signs, tables or originals then put in order. Left out, this and the next
-            two are the index's ``defaults``: ``10 * k``, or ``40 * k`` that all planes of RaBitQ codes put in order,
+            Rows that codes find, and that signs, tables or originals then rank. Unless ``defaults`` set it, ``10 * k``,
+            or ``40 * k`` if all planes of RaBitQ codes rank them.
         probes : int, optional
-            16 lists that are looked into, of kind ``ivf``,
+            IVF lists to read per query, for kind ``ivf``; 16 unless ``defaults`` set it.
         effort : int, optional
-            and 64 candidates in hand, of kinds ``hnsw`` and ``graph``, if nothing else was set.
+            Candidates to keep in hand, for kinds ``hnsw`` and ``graph``; 64 unless ``defaults`` set it.
         among : (m,) array of ids, optional
-            Find only these.
+            Find only these rows.
         prefix : int, optional
-            Read so many bits of each code first, in an index of kind ``flat`` whose model was trained with such
-            ``prefixes``: these find the candidates, which whole codes put in order. Where originals are kept, the
-            prefix finds four times the candidates, of which whole codes leave the best.
+            Read this many bits of each code first. It needs kind ``flat`` and a model trained with this value among its
+            ``prefixes``. The prefix finds candidates, which whole codes then rank. If the index keeps originals, the
+            prefix finds four times as many, and whole codes leave the best for the originals.
 
         Returns
         -------
         scores : (q, k) float32 array
-            Descending: cosines, inner products, or squared Euclidean distances times -1, with the originals; without
-            these, what the codes tell of them.
+            Descending: cosines, inner products, or negated squared Euclidean distances. They are computed from the
+            originals, or estimated from codes if the index keeps none.
         ids : (q, k) int64 array
             -1, with score -inf, where lists or a graph find fewer than k.
 
         Raises
         ------
         DTypeError, DimensionError
-            If the queries are not float vectors of the model's length.
+            If the queries are not floats, or do not have the model's number of components.
         ParameterError
-            If a query holds NaN or infinity, k or an option is less than 1, an option is of another kind, an id is
-            not there, or the model has no such prefix.
+            If a query has a NaN or infinity, ``k`` or an option is less than 1, an option belongs to another kind, an
+            id does not exist, or the model has no such prefix.
         FileFormatError
             If the index is damaged.
         """
@@ -494,19 +494,19 @@ class EmbeddingIndex(Index):
     def search_texts(
         self, texts: Sequence[str] | str, encoder: Encoder, k: int = 10, **options: Any
     ) -> tuple[Floats, Ids]:
-        """Find the k nearest vectors of each text, by the encoder that made the vectors of the index.
+        """Find the k nearest vectors to each text, with the encoder that made the vectors of the index.
 
         Parameters
         ----------
-        texts : sequence of q texts, or one
+        texts : sequence of q texts, or one text
         encoder : function
-            Takes a list of texts, returns a vector for each: a sentence-transformers model's ``encode``, say.
+            Takes a list of texts and returns one vector per text, for example ``encode`` of sentence-transformers.
         k, options
-            As :meth:`search`, which also says what comes back, and what is raised.
+            As in :meth:`search`, which describes the result and further errors.
 
         Raises
         ------
         ParameterError, DTypeError, DimensionError, MismatchError
-            If the encoder returns something else.
+            If the encoder does not return one valid vector per text.
         """
         return self.search(encoded(texts, encoder), k, **options)

@@ -1,4 +1,4 @@
-"""The steps of a search of vectors: codes against codes, float queries against codes, and against originals."""
+"""The steps of a vector search: compare codes with codes, then float queries with codes and with originals."""
 
 from collections.abc import Callable
 from functools import partial
@@ -42,22 +42,22 @@ Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
 QUERY_BLOCK = 1 << 13
-"""Queries that are searched at a time."""
+"""Queries per block."""
 
 FEW_QUERIES = 64
-"""Up to so many queries are searched for one by one, each in one go."""
+"""Up to this many queries are searched one by one, each in one compiled call."""
 
 CANDIDATE_WORDS = 1 << 21
-"""Words of candidates' codes that float queries are compared with at a time (16 MiB)."""
+"""Words of candidates' codes to compare with float queries per block (16 MiB)."""
 
 WIDER = 4
-"""Candidates of a prefix for each of the whole code, where originals follow."""
+"""Candidates of a prefix per candidate of the whole code, if originals follow."""
 
 Find = Callable[[npt.NDArray[Any]], tuple[Floats, Ids]]
-"""Returns scores and ids for ``(q, d)`` queries."""
+"""Function that returns scores and ids for ``(q, d)`` queries."""
 
 Compare = Callable[[Queries, Snapshot, Ids], Floats]
-"""Returns the distances of each query's own candidates, as :data:`hdc.search.engine.Exact`."""
+"""Function that returns the distances of each query's own candidates, as :data:`hdc.search.engine.Exact` does."""
 
 
 class Pipeline:
@@ -69,22 +69,22 @@ class Pipeline:
     engine : Engine
         Finds rows by whole codes.
     by_all_planes : bool
-        Whether searches end with all planes of RaBitQ codes, whose signs are the first step.
+        Whether searches end with all planes of RaBitQ codes, after a first step by their signs.
     """
 
     def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
         self.model, self.codes, self.space = model, codes, model.space_
         self.encoding = Encoding(model, codes)
-        # Whether a search among estimates ends with what its kernel knows: these, or originals of bytes.
+        # Whether the kernel of estimates can do the last step, too: there are no originals, or they are int8.
         self._in_one_go = self.space.of_unit_queries if codes.originals is None else codes.originals.dtype == "int8"
         again = isinstance(model, EstimatingBinarizer) and model.estimated_twice
         self.by_all_planes = again and codes.originals is None
         searcher = self._searcher()
         self.engine = codes.engine if searcher is None else Engine(codes.store, searcher)
-        self._prefixes: dict[int, Engine] = {}  # by the bits that they read
+        self._prefixes: dict[int, Engine] = {}  # by the bits to read
 
     def _searcher(self) -> Searcher | None:
-        """Return what takes float queries; None where their codes are compared with the codes."""
+        """Return the searcher for float queries; None if their codes are compared with codes."""
         if isinstance(self.model, EstimatingBinarizer):
             kept = () if self.codes.originals is None or not self._in_one_go else tuple(self.codes.originals.columns)
             folder, kernels = self.codes.folder, list_kernels(self.model.kernels)
@@ -102,18 +102,18 @@ class Pipeline:
         return None
 
     def _as_queries(self, kept: Floats) -> Floats:
-        """Return originals as queries for what lies near them."""
+        """Return originals as queries for their neighbors."""
         rows = kept if self.space.center is None or self.space.metric != "l2" else kept + self.space.center
         return self.space.queries(self.encoding.kernels, rows)
 
     @property
     def _by_tables(self) -> bool:
-        """Whether codes say more to the model's tables than to other codes."""
+        """Whether the model's tables compare float queries with codes better than codes do."""
         return isinstance(self.model, RecurrentBinarizer) and self.model.rounds > 0
 
     @property
     def _compares_signs(self) -> bool:
-        """Whether float queries are compared with the signs that bits have found."""
+        """Whether float queries rank the signs that bits have found."""
         return isinstance(self.model, SignBinarizer) and (self.model.asymmetric or self.space.metric != "cosine")
 
     def search(
@@ -131,7 +131,7 @@ class Pipeline:
         return self.finder(self.engine.begin(k, options, among))(rows)
 
     def finder(self, search: Search) -> Find:
-        """Return what finds the rows of a search that the engine has begun; it may be called again and again."""
+        """Return the function that runs a search begun by the engine; you can call it repeatedly."""
         prepared = search.prepared
         if not isinstance(prepared, EstimateRows | GraphEstimateRows):
             return lambda rows: self._scored(search, self.encoding.queries(rows))
@@ -144,7 +144,7 @@ class Pipeline:
         return lambda rows: many(rows) if len(rows) > FEW_QUERIES else few(rows)
 
     def _few(self, search: Search, prepared: EstimateRows | GraphEstimateRows) -> Find:
-        """Return what searches for each of a few queries in one go."""
+        """Return the function that searches for each of a few queries in one compiled call."""
         _, k, candidates, options, allowed = search
         wanted: dict[str, Any] = {"k": k, "candidates": candidates, "options": options, "allowed": allowed}
         if self.space.metric == "cosine":
@@ -165,7 +165,7 @@ class Pipeline:
     def _then_exact(
         self, search: Search, prepared: EstimateRows | GraphEstimateRows, rows: npt.NDArray[Any]
     ) -> tuple[Floats, Ids]:
-        """Search for each of a few queries in one go, and compare what is found with the originals."""
+        """Search for each of a few queries in one compiled call, then compare the candidates with the originals."""
         _, ids = prepared.find(rows, search.candidates, search.candidates, search.options, search.allowed)
         asked = self.encoding.queries(rows)
         exact = self.exact(asked)
@@ -173,10 +173,10 @@ class Pipeline:
         return self.as_scores(*search.compared(ids, exact), asked, exact)
 
     def _in_blocks(self, search: Search, rows: npt.NDArray[Any]) -> tuple[Floats, Ids]:
-        """Search for slices of the queries in several threads, from check to originals.
+        """Search for slices of the queries in several threads, from the check to the originals.
 
-        Of codes of several planes in lists, each query is searched for in one go: less is shared than in a batch, and
-        all planes of what is found are read while they are on their way.
+        With codes of several planes in lists, each query is one compiled call: a batch would share little, and the call
+        prefetches all planes of its candidates.
         """
         prepared = search.prepared
         together = not isinstance(prepared, EstimateRows | GraphEstimateRows) or not prepared.alone
@@ -203,7 +203,7 @@ class Pipeline:
         return self.as_scores(*search.run(self.asked(asked), exact), asked, exact)
 
     def engine_of(self, bits: int | None) -> Engine:
-        """Return what searches codes, or so many first bits of them: the same one each time."""
+        """Return the engine of whole codes, or of a prefix of their bits; engines of prefixes are cached."""
         if bits is None:
             return self.engine
         model = self.model
@@ -214,11 +214,11 @@ class Pipeline:
         if bits not in self._prefixes:
             shorter = model.prefix(bits)
             tables = Tables(shorter, table_kernels(model.kernels), shorter.words)
-            self._prefixes.setdefault(bits, Engine(self.codes.store, tables))  # another thread may have been first
+            self._prefixes.setdefault(bits, Engine(self.codes.store, tables))  # another thread may be first
         return self._prefixes[bits]
 
     def _through_prefix(self, search: Search, asked: Queries) -> tuple[Floats, Ids]:
-        """Let whole codes order what a prefix finds, and originals what these leave."""
+        """Find candidates by a prefix, rank them by whole codes, and the best of these by originals."""
         whole, *after = self.steps(asked, search.prepared.snapshot, prefix=True)
         if not after:
             return self.as_scores(*search.run(asked.mapped, whole), asked, None)
@@ -228,17 +228,17 @@ class Pipeline:
         return self.as_scores(*search.compared(ids, after[0]), asked, after[0])
 
     def steps(self, asked: Queries, snapshot: Snapshot, prefix: bool) -> list[Exact]:
-        """Return what compares candidates again, in turn: whole codes what a prefix finds, then the exact step."""
+        """Return the functions that compare candidates again: whole codes after a prefix, then the exact step."""
         exact = self.exact(asked)
         steps = [] if exact is None else [exact]
         return [self._shared(asked, self._by_whole(snapshot)), *steps] if prefix else steps
 
     def _by_whole(self, snapshot: Snapshot) -> Compare:
-        """Return what compares candidates of a snapshot by whole codes: distances are as those of a search of them."""
+        """Return the function that compares candidates by whole codes, with the same distances as a search of these."""
         prepared, searcher = self.engine.prepared(), self.engine.searcher
         assert isinstance(searcher, Tables)
         assert isinstance(prepared, TableRows)
-        held = prepared if prepared.snapshot is snapshot else searcher.prepared(snapshot)  # it has just changed
+        held = prepared if prepared.snapshot is snapshot else searcher.prepared(snapshot)  # the index has just changed
 
         def compare(asked: Queries, _: Snapshot, positions: Ids) -> Floats:
             products = held.products(asked.mapped, snapshot.ids[positions])
@@ -247,8 +247,8 @@ class Pipeline:
         return compare
 
     def as_scores(self, distances: Distances, ids: Ids, asked: Queries, exact: Exact | None) -> tuple[Floats, Ids]:
-        """Return scores of distances: what the exact step has made of them, else what codes tell."""
-        if distances.dtype.kind == "i":  # to the share of equal bits less that of differing ones
+        """Turn the distances of the exact step, or otherwise of codes, into scores."""
+        if distances.dtype.kind == "i":  # 1 - distances is the share of equal minus that of differing bits
             distances = 2 * distances / np.float32(self.model.bits)
         if exact is not None and self.space.metric != "cosine":
             return np.where(ids < 0, -np.inf, -distances).astype(np.float32), ids
@@ -258,29 +258,27 @@ class Pipeline:
         return self._told(products, ids, asked.rows), ids
 
     def _told(self, products: Floats, ids: Ids, rows: npt.NDArray[Any]) -> Floats:
-        """Return products of mapped vectors as scores."""
+        """Turn products of mapped vectors into scores."""
         if self.space.metric == "cosine":
             return products
         return np.where(ids < 0, np.float32(-np.inf), self.space.from_products(np.where(ids < 0, 0, products), rows))
 
     @property
     def takes_floats(self) -> bool:
-        """Whether the engine compares float queries with codes, and not codes with codes."""
+        """Whether the engine compares float queries, not their codes, with codes."""
         return self.engine is not self.codes.engine
 
     def asked(self, asked: Queries) -> Any:
-        """Return queries as the engine takes them: floats, or codes."""
+        """Return queries in the form of the engine: floats or codes."""
         if self.takes_floats:
             return asked.mapped
         return self.codes.shaped(self.encoding.codes(asked.mapped, asked=True))
 
     def exact(self, asked: Queries) -> Exact | None:
-        """Return what compares candidates: the originals if they are kept, else the model's tables if bits found them.
+        """Return the function that compares candidates: by originals if kept, or by the model if bits found them.
 
-        Bits say nothing of lengths, so that their finds are compared by tables wherever these count. Distances are one
-        minus the cosine, or scores times -1.
-
-        Queries are compared in slices, in several threads.
+        Bits carry no lengths, so the model compares the candidates of bits if the metric needs lengths. Distances are
+        one minus the cosine, or negated scores. Slices of the queries are compared in several threads.
         """
         if self.codes.originals is not None:
             compare: Compare = self._by_originals
@@ -293,7 +291,7 @@ class Pipeline:
         return self._shared(asked, compare)
 
     def _shared(self, asked: Queries, compare: Compare) -> Exact:
-        """Return what compares the candidates of queries in slices, in several threads."""
+        """Return a function that compares the candidates of slices of the queries in several threads."""
 
         def exact(snapshot: Snapshot, positions: Ids) -> Floats:
             distances = np.empty(positions.shape, dtype=np.float32)

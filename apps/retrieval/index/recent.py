@@ -1,4 +1,4 @@
-"""Searches that were begun lately: a server asks for the same number of rows with the same options all day."""
+"""Cache of planned searches, because a server runs the same k with the same options over and over."""
 
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -11,13 +11,13 @@ from hdc.search.options import Options
 from hdc.search.searcher import Prepared
 
 MOST = 256
-"""Searches that are kept."""
+"""Planned searches to cache."""
 
 
 class RecentSearches:
-    """Checks and plans each search of all rows once, until the rows change, or the options that the index remembers.
+    """Checks and plans each search of all rows once, until the rows or the index's stored options change.
 
-    Any number of threads may search: what is kept is replaced by one assignment.
+    Any number of threads may search, because one assignment replaces the cache.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class RecentSearches:
     def finder(
         self, k: int, options: Options | None, candidates: int | None, probes: int | None, effort: int | None
     ) -> Find | None:
-        """Return what searches the newest snapshot; None if that is not prepared yet.
+        """Return the function that searches the newest snapshot; None if the snapshot is not prepared yet.
 
         Raises
         ------
@@ -41,14 +41,14 @@ class RecentSearches:
         """
         prepared, kept = self._pipeline.engine.current, self._kept
         if prepared is None:
-            self._kept = None  # or the rows of an older snapshot would stay in memory
+            self._kept = None  # frees the rows of an older snapshot
             return None
         if kept is None or kept[0] is not prepared or kept[1] is not self._options.defaults:
             planned = partial(_planned, self._pipeline, self._options, prepared)
             kept = self._kept = prepared, self._options.defaults, lru_cache(maxsize=MOST, typed=True)(planned)
         try:
             return kept[2](k, options, candidates, probes, effort)
-        except TypeError:  # a value that cannot be hashed, such as a list: no integer
+        except TypeError:  # an unhashable value, such as a list, which is rejected
             return _planned(self._pipeline, self._options, prepared, k, options, candidates, probes, effort)
 
 
