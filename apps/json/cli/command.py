@@ -1,4 +1,4 @@
-"""``hdc json``: make and search an index of JSON documents."""
+"""``hdc json``: create and search an index of JSON documents."""
 
 import argparse
 import contextlib
@@ -23,7 +23,7 @@ from hdc.apps.json.cli.options import (
 from hdc.errors import ParameterError
 
 QUERY = "query"
-"""What errors call the query's text."""
+"""Name of the query's text in errors."""
 
 
 def register(subparsers: Any) -> None:
@@ -165,7 +165,7 @@ def run_search(arguments: argparse.Namespace) -> int:
 
 
 def _read_query(argument: str) -> Any:
-    """Read a JSON document, or words to be looked for in any field."""
+    """Read a JSON document, or words to find in any field."""
     from hdc.apps.json.reading import LIMITS, STDIN, DocumentError, parse_bytes
 
     most = LIMITS.document_bytes

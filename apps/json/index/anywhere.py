@@ -1,4 +1,4 @@
-"""Words in whatever field: ``{"*": "red shoes"}``, and ``{"author": {"*": "Ada"}}`` beneath a path."""
+"""Search words in any field: ``{"*": "red shoes"}``, or below a path: ``{"author": {"*": "Ada"}}``."""
 
 import json
 import math
@@ -28,31 +28,31 @@ from hdc.search.postings.searcher import PostingRows
 from hdc.search.postings.segment import Marks, Segment, of_items
 
 ANY = "*"
-"""The key that stands for any field, where no document has it itself."""
+"""The key for any field, unless a document has this key itself."""
 
 AS_A_WHOLE = 0.05
-"""Part of the weight of some words for a field that is equal to all of them."""
+"""Share of the weight of several words that goes to a field equal to all of them."""
 
 
 _NUMERAL = re.compile(r"-?(?:0|[1-9][0-9]{0,400})(?:\.[0-9]{1,400})?(?:[eE][-+]?[0-9]{1,4})?")
 
 
 class Word(NamedTuple):
-    """A word, or some as a whole, looked for in every field beneath a path.
+    """A word, or several words as a whole, to find in every field below a path.
 
     Attributes
     ----------
     text : str
     beneath : Path
     terms : frozenset of int
-        Any of these is the word.
+        Terms that match the word.
     numbers : frozenset of float
-        So is any of these.
+        Numbers that match the word.
     documents : list of arrays
-        Those of each segment that have it, ascending.
+        The documents of each segment that have it, ascending.
     weight : float
     whole : bool
-        Whether it is all of what was given.
+        Whether it is the whole text of the query.
     """
 
     text: str
@@ -64,21 +64,21 @@ class Word(NamedTuple):
     whole: bool = False
 
     def is_in(self, path: Path, terms: frozenset[int], number: float | None) -> bool:
-        """Say whether a leaf has the word."""
+        """Return whether a leaf has the word."""
         return path[: len(self.beneath)] == self.beneath and (
             number in self.numbers or not terms.isdisjoint(self.terms)
         )
 
 
 def divided(query: Any, rows: PostingRows) -> tuple[Any, list[tuple[Path, str | int | float]]]:
-    """Return a query without what it looks for in any field, and that: beneath which path, and what.
+    """Split a query into the part at paths and the words for any field, with the path that they are below.
 
-    What is left is an empty object if that was all.
+    The first part is an empty object if there is nothing at paths.
 
     Raises
     ------
     ParameterError
-        If what is looked for is no text or number, or looked for inside an array.
+        If a word is not a text or number, or is below an array.
     """
     asked: list[tuple[Path, str | int | float]] = []
 
@@ -99,7 +99,7 @@ def divided(query: Any, rows: PostingRows) -> tuple[Any, list[tuple[Path, str | 
 
 
 def is_empty(value: Any) -> bool:
-    """Say whether a value is an object of no keys."""
+    """Return whether a value is an object without keys."""
     return isinstance(value, dict) and not value
 
 
@@ -131,9 +131,9 @@ def words_in(
     layout: Layout,
     spelling: Spelling | None = None,
 ) -> list[Word]:
-    """Return what is looked for as words, each weighed by how few documents have it.
+    """Return the words of a query, each weighted by how few documents have it.
 
-    One that no document has stands for those that it may be a misspelling of, with less weight.
+    A word that no document has is replaced by words of which it may be a misspelling, with less weight.
     """
     return [word for path, text in asked for word in _words(path, text, rows, values, layout, spelling)]
 
@@ -176,7 +176,7 @@ def _words(
 
 
 def _equal(texts: Iterable[str]) -> tuple[frozenset[int], frozenset[float]]:
-    """Return the terms and numbers of values that are one of some texts, or a number that is written so."""
+    """Return the terms and numbers of values that equal one of some texts, or a number written so."""
     terms, numbers = set[int](), set[float]()
     for text in texts:
         terms.add(term_hash("=", text))
@@ -188,7 +188,7 @@ def _equal(texts: Iterable[str]) -> tuple[frozenset[int], frozenset[float]]:
 
 
 def _rarity(documents: list[Marks], rows: PostingRows, values: Values) -> float:
-    """Return the squared weight of a word that some documents have, of all that there are."""
+    """Return the squared weight of a word that some of all documents have."""
     if not values.options.rarity:
         return 1.0
     found = max(1, sum(map(len, documents)))
@@ -196,7 +196,7 @@ def _rarity(documents: list[Marks], rows: PostingRows, values: Values) -> float:
 
 
 class _Look:
-    """Look for terms and numbers beneath a path."""
+    """Looks up terms and numbers below a path."""
 
     def __init__(self, path: Path, rows: PostingRows, layout: Layout) -> None:
         self._rows, self._layout, self._paths = rows, layout, list[Any]()
@@ -225,7 +225,7 @@ class _Look:
 
 
 def _with_number(segment: Segment, number: float, columns: Any) -> Marks:
-    """Return the documents that have a number, in some columns or, with None, in all."""
+    """Return the documents that have a number, in given columns or, with None, in all."""
     arrays = segment.arrays
     at = np.flatnonzero(arrays.number_value == number)
     column = arrays.columns[np.searchsorted(arrays.column_starts, at, "right") - 1]
@@ -242,12 +242,12 @@ def _with_number(segment: Segment, number: float, columns: Any) -> Marks:
 
 
 class AnywhereQuery:
-    """What a query asks of documents, some of it in any field.
+    """A query that is partly for any field.
 
     Parameters
     ----------
     base : TermQuery, or None
-        What it asks at paths.
+        The part of the query at paths.
     words : sequence of Word
     overlap : bool
         As for :class:`TermQuery`.
@@ -261,7 +261,7 @@ class AnywhereQuery:
     Raises
     ------
     ParameterError
-        If nothing weighs anything.
+        If the query has no weight.
     """
 
     def __init__(self, base: TermQuery | None, words: Sequence[Word], overlap: bool) -> None:
@@ -273,7 +273,7 @@ class AnywhereQuery:
         self.asked = weight + (0.0 if base is None else WHOLE / base.unit)
 
     def of(self, segments: Sequence[Segment]) -> PostingQuery:
-        """Return what segments are asked."""
+        """Return the query for segments."""
         base = self._nothing() if self.base is None else self.base.of(segments)
         known = (len(base.extra_starts) - 1) // max(1, len(segments))
         parts = np.split(base.extra, base.extra_starts[1:-1]) if known else []
@@ -303,7 +303,7 @@ def asked_of(
     overlap: bool,
     spelling: Spelling | None = None,
 ) -> "TermQuery | AnywhereQuery":
-    """Return what a query asks of documents.
+    """Compile a query for documents.
 
     Parameters
     ----------
@@ -322,7 +322,7 @@ def asked_of(
 
 
 def found_by(values: Values, path: Path, value: Any) -> tuple[frozenset[int], float | None]:
-    """Return the terms and the number that a leaf is found by."""
+    """Return the terms and the number of a leaf."""
     parts = values.parts(path, value)
     terms = frozenset(term_hash(term.kind, term.contents[0]) for term in parts.terms)
     if parts.number is None:

@@ -1,4 +1,4 @@
-"""Documents by the cosines of their vectors."""
+"""Cosines of document vectors."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from hdc.search.measures import Floats
 
 
 def unit(encoder: JSONEncoder, documents: list[Any]) -> Floats:
-    """Return the vectors of documents, of length 1: ``(n, dim)`` float32; one of zeros stays so."""
+    """Return the normalized vectors of documents: ``(n, dim)`` float32; a zero vector stays zero."""
     vectors = encoder.vectors(documents)
     lengths = np.linalg.norm(vectors, axis=1)
     return np.asarray(vectors / np.where(lengths > 0, lengths, np.float32(1))[:, None], dtype=np.float32)
 
 
 def cosines(encoder: JSONEncoder, vector: Floats, others: list[Any]) -> Floats:
-    """Return the cosine of a vector of length 1 with that of each of some documents: ``(n,)`` float32."""
+    """Return the cosines of a unit vector with the vectors of documents: ``(n,)`` float32."""
     return np.asarray(unit(encoder, others) @ vector)

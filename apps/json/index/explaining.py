@@ -1,4 +1,4 @@
-"""Which leaves of a query made the scores of hits: the query is taken apart once, for however many hits."""
+"""Explain the scores of hits by the leaves of a query, which is taken apart once for all hits."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,20 +22,20 @@ from hdc.apps.json.values.values import Values
 
 
 class Explainer:
-    """Explain hits of one query, on one state of an index.
+    """Explains hits of one query on one state of an index.
 
     Parameters
     ----------
     search : PostingSearch
     query : JSON value
-        What the search was for, as :func:`~hdc.apps.json.document.given.taken` returns it.
+        The query of the search, as :func:`~hdc.apps.json.document.given.taken` returns it.
     weights : mapping of path to number, or None
-        Those of the search.
+        Weights of the search.
 
     Raises
     ------
     ParameterError
-        If a path or weight is none, or the query asks for nothing; when the first hit is explained.
+        If a path or weight is invalid, or the query asks for nothing; when the first hit is explained.
     """
 
     def __init__(self, search: PostingSearch, query: Any, weights: Weights) -> None:
@@ -63,7 +63,7 @@ class Explainer:
 
 
 class _Match:
-    """What a query asks at paths and of any field, compared with documents."""
+    """Compares a query, at paths and for any field, with documents."""
 
     def __init__(self, search: PostingSearch, query: Any, weights: Weights) -> None:
         self._values, self._layout = search.meaning.values, search.meaning.weighed(weights)
@@ -85,7 +85,7 @@ class _Match:
 
 
 def _word_reasons(document: Any, words: Sequence[Word], values: Values) -> list[Reason]:
-    """Return where a document has words, the weight of each divided alike among the paths that have it."""
+    """Return where a document has words; a word's weight is divided equally among its paths."""
     places: list[dict[str, Any]] = [{} for _ in words]
     for path, value in _leaves(document, ()) if words else ():
         terms, number = found_by(values, path, value)
@@ -101,7 +101,7 @@ def _word_reasons(document: Any, words: Sequence[Word], values: Values) -> list[
 
 
 def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """Yield path, positions left out, and value of each leaf."""
+    """Yield the path, without positions, and the value of each leaf."""
     if isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _leaves(item, (*path, key))
@@ -113,7 +113,7 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
 
 
 class _Cosine:
-    """What each leaf of a document adds to its cosine with others."""
+    """Shares of the leaves of a document in its cosine with others."""
 
     def __init__(self, query: Any, encoder: JSONEncoder, values: Values) -> None:
         self._encoder, self._matcher = encoder, Matcher(query, values, encoder.layout)
@@ -121,7 +121,7 @@ class _Cosine:
         self._length = np.linalg.norm(self._vectors.sum(axis=0))
 
     def reasons(self, document: Any) -> Iterator[Reason]:
-        """Yield the part of each leaf."""
+        """Yield the share of each leaf."""
         met = {
             (any_position(path), _typed(reason.query)): reason.match for path, reason in self._matcher.reasons(document)
         }
@@ -132,5 +132,5 @@ class _Cosine:
 
 
 def _typed(value: Any) -> Any:
-    """Return a key that tells values of different JSON types apart."""
+    """Return a key that differs for values of different JSON types."""
     return isinstance(value, bool), json.dumps(value) if isinstance(value, dict | list) else value

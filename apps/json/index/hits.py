@@ -1,4 +1,4 @@
-"""What a search has found."""
+"""The results of a search."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -17,16 +17,16 @@ from hdc.store import Snapshot
 from hdc.store.entries import Entry
 
 SHOWN = 50
-"""Hits that a notebook shows."""
+"""Most hits that a notebook shows."""
 
 READ = "_entry"
-"""Where a hit keeps what was read of its row."""
+"""Attribute in which a hit caches its row."""
 
 Measure: TypeAlias = Literal["coverage", "overlap", "cosine"]
 
 
 class Found(NamedTuple):
-    """Where a hit's row is."""
+    """The row of a hit."""
 
     snapshot: Snapshot
     position: int
@@ -37,14 +37,14 @@ class Found(NamedTuple):
 class Hit:
     """A document that was found.
 
-    Key, source and document are read when they are asked for first, as they were when the document was found; that
-    raises :class:`~hdc.errors.FileFormatError` if they are damaged.
+    Key, source and document are read on first access, in the state of the search; that raises
+    :class:`~hdc.errors.FileFormatError` if they are damaged.
 
     Attributes
     ----------
     score : float
-        For ``"coverage"`` the part of the query that the document holds, 0 … 1; for ``"overlap"`` the part of the
-        query and the document together that both hold; for ``"cosine"`` the cosine of the two vectors.
+        For ``"coverage"`` the share of the query that the document has, 0 to 1. For ``"overlap"`` the share of both
+        together that both have. For ``"cosine"`` the cosine of the two vectors.
     id : int
         Number of the document in the index.
     measure : {"coverage", "overlap", "cosine"}
@@ -80,7 +80,7 @@ class Hit:
 
     @property
     def text(self) -> bytes:
-        """The document as JSON text, for who passes it on and need not parse it."""
+        """The document as JSON text, to pass on without parsing."""
         return self.found.texts.unpacked(self._entry[1] or b"null")
 
     def to_dict(self, reasons: Iterable[Reason] | None = None) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class Hits(list[Hit]):
     Attributes
     ----------
     notes : tuple of str
-        What there is to say of the query: at which paths no document has a value, and how they were read.
+        Notes on the query: paths where no document has a value, and how they were read.
     """
 
     def __init__(self, hits: Iterable[Hit] = (), notes: tuple[str, ...] = ()) -> None:
@@ -140,9 +140,9 @@ class Hits(list[Hit]):
 
 
 def read_together(hits: Sequence[Hit]) -> None:
-    """Read keys, sources and documents of hits now, together: a tenth of the time that one after the other takes.
+    """Read keys, sources and documents of hits now, together, in a tenth of the time of reading them one by one.
 
-    Those that were read are left as they are.
+    Those already read are not read again.
 
     Raises
     ------
@@ -158,10 +158,10 @@ def read_together(hits: Sequence[Hit]) -> None:
 
 
 def hits_of(snapshot: Snapshot, texts: Texts, scores: Sequence[float], positions: Ids, measure: Measure) -> list[Hit]:
-    """Return the hits of rows, in their order."""
+    """Return rows as hits, in the same order."""
     hits = []
     for score, position, number in zip(scores, positions.tolist(), snapshot.ids[positions].tolist(), strict=True):
-        hit = object.__new__(Hit)  # setting the attributes of a frozen one takes four times as long
+        hit = object.__new__(Hit)  # four times as fast as setting the attributes of a frozen dataclass
         hit.__dict__.update(score=score, id=number, measure=measure, found=Found(snapshot, position, texts))
         hits.append(hit)
     return hits

@@ -1,4 +1,4 @@
-"""Store documents with their vectors, find those that match a query, and explain why."""
+"""Store documents with their vectors."""
 
 import contextlib
 import dataclasses
@@ -71,12 +71,12 @@ class JSONIndex(DocumentSearch):
         key: str | None = None,
         vectors: Stored = "packed",
     ) -> Self:
-        """Make an empty index in a folder that does not exist or is empty.
+        """Create an empty index in a folder that does not exist or is empty.
 
         Raises
         ------
         ParameterError
-            As the class, or if the folder is not empty.
+            As in the class, or if the folder is not empty.
         OSError
             If it cannot be written.
         """
@@ -115,7 +115,7 @@ class JSONIndex(DocumentSearch):
             If it cannot be read.
         """
         if not isinstance(path, str | os.PathLike) or is_of_shards(path):
-            from hdc.apps.json.index.shards import ShardedJSONIndex  # which is made of these
+            from hdc.apps.json.index.shards import ShardedJSONIndex  # it imports this module
 
             return ShardedJSONIndex.open(
                 path, writable=writable, string_encoder=string_encoder, backend=backend, device=device
@@ -132,7 +132,7 @@ class JSONIndex(DocumentSearch):
         backend: str = "auto",
         device: str = "cpu",
     ) -> Self:
-        """Return the index of an open store, which it closes; parameters and errors as :meth:`open`."""
+        """Return the index of an open store, which it closes; parameters and errors as in :meth:`open`."""
         return cls._of(store, None, string_encoder, backend, device)
 
     @classmethod
@@ -157,7 +157,7 @@ class JSONIndex(DocumentSearch):
 
     @property
     def store(self) -> Store:
-        """The rows."""
+        """The store of the rows."""
         return self._engine.store
 
     @property
@@ -207,14 +207,14 @@ class JSONIndex(DocumentSearch):
         return self
 
     def extend(self, documents: Iterable[Any], *, replace: bool = False) -> Iterator[npt.NDArray[np.int64]]:
-        """Do as :meth:`add`, or with ``replace`` as :meth:`put`, and yield the ids of each batch when it is added."""
+        """Like :meth:`add`, or with ``replace`` like :meth:`put`; yield the ids of each batch once it is added."""
         if replace and self.key is None:
             raise ParameterError("put needs an index made with key=PATH, the path of the documents' keys")
         for rows in self._rows_of(documents):
             yield self.append(rows, replace=replace)
 
     def add_segment(self, segment: Segment, first: int) -> None:
-        """Add the segment of the rows that were just added from a position on, if their numbers agree."""
+        """Add the posting segment of rows just added from a position on, if their numbers match."""
         snapshot = self.store.snapshot
         self._check_width(segment.vectors.width)
         if snapshot.count == first + len(segment):
@@ -246,14 +246,14 @@ class JSONIndex(DocumentSearch):
         return np.array([ids[key] for key in rows.keys], dtype=np.int64)
 
     def _check_width(self, given: int) -> None:
-        """Raise ParameterError if the string encoder is not that of the rows before."""
+        """Raise ParameterError if the string encoder differs from that of earlier rows."""
         if given:
             self._width = self._width or max((s.vectors.width for s in self._posting_rows().segments), default=0)
             check_width(self._width, given)
             self._width = given
 
     def _texts_for(self, texts: list[bytes]) -> Texts:
-        """Return what packs texts, from the first ones that are enough on with a dictionary learned from them."""
+        """Return the codec of texts; once there are enough texts, it gets a dictionary learned from them."""
         with self._learning:
             snapshot = self.store.snapshot
             known = self._meanings.of(snapshot).texts
@@ -264,7 +264,7 @@ class JSONIndex(DocumentSearch):
             return learned
 
     def _add_segment(self, before: Snapshot, ids: Ids, rows: Rows) -> None:
-        """Note what was found in documents when they were encoded."""
+        """Store the posting segment of documents that were just encoded."""
         snapshot = self.store.snapshot
         if rows.found is not None and rows.found.documents == len(ids):
             first = appended(before, snapshot, ids)
@@ -272,20 +272,20 @@ class JSONIndex(DocumentSearch):
                 self._postings.add(snapshot, Segment.of(first, rows.found))
 
     def update(self, ids: npt.ArrayLike, documents: Iterable[Any]) -> None:
-        """Replace the documents of some ids, all of them or, after an error, none.
+        """Replace the documents of ids. After an error, nothing changes.
 
         Parameters
         ----------
         ids : (n,) integers
         documents : iterable of n JSON values or of :class:`Record`
-            With the keys of the documents that they replace, if the index has keys.
+            If the index has keys, each has the key of the document that it replaces.
 
         Raises
         ------
         ParameterError
-            If there is no document of an id, one is given twice, a document is no JSON, or has another key.
+            If an id has no document or occurs twice, a document is not JSON, or has another key.
         DimensionError
-            If there are not as many documents as ids.
+            If there is not one document per id.
         UnsupportedError
             If the index is open for reading.
         OSError
@@ -307,7 +307,7 @@ class JSONIndex(DocumentSearch):
             self._replace(numbers, rows)
 
     def _replace(self, ids: Ids, rows: Rows) -> None:
-        """Replace the documents of some ids."""
+        """Replace the documents of ids."""
         texts = self._meanings.of(self.store.snapshot).texts
         self.store.replace(ids, rows.arrays, texts.packed(rows.texts), rows.sources)
 
@@ -319,7 +319,7 @@ class JSONIndex(DocumentSearch):
     # ------------------------------------------------------------------ derived data
 
     def prepare(self) -> None:
-        """Make what the first search would wait for, such as the postings of documents that a refresh has shown.
+        """Build what the first search would otherwise build, such as the postings of documents after a refresh.
 
         Raises
         ------
@@ -329,7 +329,7 @@ class JSONIndex(DocumentSearch):
         self._posting_rows()
 
     def compact(self) -> None:
-        """Drop what removals and replacements have left behind; ids stay. See :meth:`Index.compact`."""
+        """Drop the rows that removals and replacements left behind; ids stay. See :meth:`Index.compact`."""
         before = self._posting_rows()
         super().compact()
         snapshot = self.store.snapshot
@@ -352,26 +352,26 @@ class JSONIndex(DocumentSearch):
             keeping.verify(folder)
 
     def close(self) -> None:
-        """Close the files and let another process write; what searches need is kept beside them."""
+        """Close the files and let another process write; derived data of searches are saved first."""
         if self.store.is_open and self.store.writable:
             self._keep()
         super().close()
 
     def _keep(self) -> None:
-        """Write what searches need, so that the next process need not make it: best effort, for it can."""
+        """Save derived data for the next process, which could build them again, if possible."""
         with contextlib.suppress(OSError, FileFormatError):
             self._postings.keep(self._posting_rows())
 
 
 def _unsaved(encoder: JSONEncoder) -> tuple[StringEncoder | None, str, str]:
-    """Return what a saved encoder does not say of itself."""
+    """Return the settings that a saved encoder does not include."""
     return encoder.string_encoder, encoder.backend, encoder.device
 
 
 def _new(
     path: str | os.PathLike[str] | None, encoder: JSONEncoder, key: str | None, vectors: Stored
 ) -> tuple[Store, Meaning]:
-    """Return a store of no rows, and what they will mean."""
+    """Return an empty store and the meaning of its rows."""
     instance(encoder, "encoder", JSONEncoder).check()
     if key is not None:
         parse_path(key)

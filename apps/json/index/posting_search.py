@@ -1,4 +1,4 @@
-"""Searches by postings: what is asked, which documents pass, and the best of them."""
+"""Search by postings: compile the query, filter the documents, and return the best."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,25 +33,25 @@ from hdc.search.searcher import Prepared
 Missing: TypeAlias = Literal["ignore", "count"]
 
 MISSING: tuple[Missing, ...] = ("ignore", "count")
-"""Whether what a document has beyond the query lowers its score."""
+"""Whether content of a document beyond the query lowers its score."""
 
 COMPARED, COMPARED_PER_HIT = 64, 4
-"""Documents, those that share most, that are compared with a whole one: so many, or so many for each hit."""
+"""Fewest documents, and documents per hit, to compare with a whole document: those that share most with it."""
 
 NEAR, NEAR_PER_HIT = 40, 4
-"""Documents, the likely ones by their signs, whose cosines with one are computed: so many, or so many for each hit."""
+"""Fewest documents, and documents per hit, to compute cosines with: the most likely ones by their signs."""
 
 WIDER = 8
-"""Times as many documents are asked for when too few of those before passed."""
+"""Factor by which more documents are fetched if too few passed."""
 
 Doubles = npt.NDArray[np.float64]
 
 Best: TypeAlias = Callable[[int, Ids | None], tuple[npt.NDArray[Any], Ids]]
-"""Returns scores, descending, and positions of at most so many rows, of all or of some."""
+"""Function that returns scores, descending, and positions of a limited number of rows, of all or of some."""
 
 
 class Asking(NamedTuple):
-    """How a search is done, whatever is asked.
+    """Parameters of a search, independent of the query.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class Asking(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PostingSearch:
-    """A snapshot prepared for search by postings, and what its rows mean."""
+    """A snapshot prepared for search by postings, with the meaning of its rows."""
 
     rows: PostingRows
     meaning: Meaning
@@ -80,7 +80,7 @@ class PostingSearch:
 
     @cached_property
     def spelling(self) -> Spelling:
-        """The words that documents have, with what is remembered of them."""
+        """The words of the documents, with a cache."""
         known = self.rows.memo.get("spelling")
         if known is None:
             known = self.rows.memo["spelling"] = Spelling(self.rows.segments, self.rows.kernels)
@@ -88,14 +88,14 @@ class PostingSearch:
 
     @property
     def counting(self) -> Counting:
-        """What documents have at their paths, with what is remembered of it."""
+        """Statistics of the documents per path, with a cache."""
         known = self.rows.memo.get("counting")
         if known is None:
             known = self.rows.memo["counting"] = Counting(self.rows, self.meaning)
         return cast(Counting, known)
 
     def _places(self, weights: Weights) -> Places:
-        """Return what leaves are asked as, which is remembered where weights are those of the index."""
+        """Return the lists for leaves, cached if weights are those of the index."""
         places = self.rows.memo.get("places")
         if places is None or weights is not None:
             known = frozenset().union(*(segment.names.members for segment in self.rows.segments))
@@ -105,7 +105,7 @@ class PostingSearch:
         return cast(Places, places)
 
     def interpreted(self, query: Any, layout: Layout) -> Interpretation:
-        """Return a query as it is read; see :meth:`JSONIndex.interpret`."""
+        """Return the interpretation of a query; see :meth:`JSONIndex.interpret`."""
         return interpreted(query, self.rows, self.meaning.values, layout)
 
     def found(self, query: Any, asking: Asking) -> Hits:
@@ -132,16 +132,16 @@ class PostingSearch:
         return Hits(hits_of(self.rows.snapshot, self.meaning.texts, scores.tolist(), positions, measure), notes)
 
     def _with_likenesses(self, asked: TermQuery | AnywhereQuery) -> PostingRows:
-        """Return the rows, with what a string encoder says of them where there is one."""
+        """Return the rows, with similarities of strings if there is a string encoder."""
         terms = asked.base if isinstance(asked, AnywhereQuery) else asked
         if self.meaning.encoder.string_encoder is None or terms is None or not terms.likened:
             return self.rows
         return with_likenesses(self.rows, terms.likened, terms.columns(), self.meaning.values)
 
     def like(self, own: int, asking: Asking, signs: Prepared | None) -> list[Hit]:
-        """Return the documents nearest to that of a position, by cosine; see :meth:`JSONIndex.like`.
+        """Return the documents nearest to the one at a position, by cosine; see :meth:`JSONIndex.like`.
 
-        Those that are compared are the likely ones: by the signs of their vectors, or else by what they share.
+        Only likely documents are compared: by the signs of their vectors, or otherwise by what they share.
         """
         document = self._read(own)
         (vector,) = unit(self.meaning.encoder, [document])
@@ -179,11 +179,11 @@ class PostingSearch:
         return kept
 
     def _narrowed(self, accept: Filter) -> tuple[Mask, Filter | None]:
-        """Return which rows may pass a filter, and what of it they must still pass."""
+        """Return the rows that may pass a filter, and the part of it that must still be checked."""
         return narrowed(self.rows, accept, self.meaning.layout, "numbers" in self.meaning.encoder.convert)
 
     def _allowed(self, asking: Asking) -> tuple[Ids | None, Callable[[int], bool] | None]:
-        """Return the positions that may be found, None for all, and what says whether one passes, None if all do."""
+        """Return the allowed positions, None for all, and a function that checks one, None if all pass."""
         if asking.accept is None:
             return asking.allowed, None
         mask, accept = self._narrowed(asking.accept)
@@ -193,7 +193,7 @@ class PostingSearch:
     def _passing(
         self, best: Best, k: int, allowed: Ids | None, passes: Callable[[int], bool] | None
     ) -> tuple[npt.NDArray[Any], Ids]:
-        """Return scores and positions of the best k rows that pass, asking for more until so many do."""
+        """Return scores and positions of the best k rows that pass, fetching more until there are enough."""
         wider = k = min(k, max(1, self.rows.snapshot.count))
         while True:
             scores, positions = best(wider, allowed)
@@ -213,9 +213,9 @@ class PostingSearch:
         allowed: Ids | None,
         passes: Callable[[int], bool] | None,
     ) -> tuple[Doubles, Ids]:
-        """Return the best k rows by what they have beyond the query, too, as other weights than the index's have it.
+        """Return the best k rows including content beyond the query, with weights other than the index's.
 
-        That makes scores less: more rows are looked at until no other can be among the best.
+        That lowers scores, so more rows are fetched until no other row can be among the best.
         """
         wider = max(COMPARED, COMPARED_PER_HIT * k)
         while True:

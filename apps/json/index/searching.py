@@ -1,4 +1,4 @@
-"""Search, explain and count documents: all that an index of JSON documents answers, from its newest snapshot."""
+"""Search, explain and count documents, on the newest snapshot of an index of JSON documents."""
 
 from collections.abc import Iterable
 from typing import Any, TypeAlias, cast, overload
@@ -33,11 +33,11 @@ from hdc.store import Snapshot
 Where: TypeAlias = str | Iterable[str] | Filter | None
 
 PREDICTED = 32
-"""Documents from which capacity is predicted: a prediction takes about a millisecond for each of their values."""
+"""Documents to predict capacity from: a prediction takes about a millisecond per value."""
 
 
 class DocumentSearch(Index):
-    """What :class:`~hdc.apps.json.index.index.JSONIndex` answers; how its documents come in and are kept is there."""
+    """The read methods of :class:`~hdc.apps.json.index.index.JSONIndex`, which also adds and stores documents."""
 
     _meanings: Meanings
     _engine: Engine
@@ -45,26 +45,26 @@ class DocumentSearch(Index):
     _signs: Searcher
 
     def _posting_rows(self) -> PostingRows:
-        """Return what the newest snapshot is searched with."""
+        """Return the posting rows of the newest snapshot."""
         return cast(PostingRows, self._engine.prepared())
 
     def texts(self, ids: npt.ArrayLike) -> list[bytes]:
-        """Return documents as JSON texts; raises as :meth:`document`."""
+        """Return documents as JSON texts; raises as :meth:`document` does."""
         snapshot = self.store.snapshot
         unpacked = self._meanings.of(snapshot).texts.unpacked
         return [unpacked(text or b"null") for text in snapshot.documents(self._positions(snapshot, ids))]
 
     def rows(self) -> int:
-        """Return how many rows the store has, those of replaced and removed documents included."""
+        """Return the number of rows in the store, with those of replaced and removed documents."""
         return self.store.snapshot.count
 
     def vectors(self, ids: npt.ArrayLike) -> Floats:
-        """Return the vectors of documents: ``(n, dim)`` float32; stored ones, rounded to float16, if there are such.
+        """Return the vectors of documents: ``(n, dim)`` float32; if the index stores float16, rounded to it.
 
         Raises
         ------
         ParameterError
-            If there is no document of an id.
+            If an id has no document.
         """
         snapshot = self.store.snapshot
         positions, meaning = self._positions(snapshot, ids), self._meanings.of(snapshot)
@@ -73,7 +73,7 @@ class DocumentSearch(Index):
         return meaning.encoder.vectors([parsed(text, meaning.texts) for text in snapshot.documents(positions)])
 
     def source(self, number: int) -> str:
-        """Return where a document was read, as :class:`Hit` says it; raises as :meth:`document`."""
+        """Return where a document was read, in the form of :class:`Hit`; raises as :meth:`document` does."""
         snapshot = self.store.snapshot
         return snapshot.sources(self._positions(snapshot, [integer(number, "an id")]))[0] or ""
 
@@ -88,7 +88,7 @@ class DocumentSearch(Index):
         return parsed(text, self._meanings.of(self.store.snapshot).texts)
 
     def filter(self, condition: Where) -> npt.NDArray[np.int64]:
-        """Return the ids of the documents that pass, ascending.
+        """Return the ids of the documents that meet a condition, ascending.
 
         Parameters
         ----------
@@ -167,7 +167,7 @@ class DocumentSearch(Index):
         among: npt.ArrayLike | None = None,
         weights: Weights = None,
     ) -> list[Hits]:
-        """Return the hits of several queries on one state; parameters and errors as for :meth:`search`."""
+        """Return the hits of several queries on one state; parameters and errors as in :meth:`search`."""
         asked = listed(queries, "queries")
         k, accept, found = integer(k, "k", 1), as_filter(where), list[Hits]()
         choice(missing, "missing", MISSING)
@@ -180,7 +180,7 @@ class DocumentSearch(Index):
         return found
 
     def _search(self) -> PostingSearch:
-        """Begin a search of the newest snapshot by posting lists."""
+        """Start a search of the newest snapshot by posting lists."""
         rows = self._posting_rows()
         return PostingSearch(rows, self._meanings.of(rows.snapshot), self._documents)
 
@@ -282,12 +282,12 @@ class DocumentSearch(Index):
         return search.counting.values(path, checks.text(prefix, "prefix"), self._counted(search, where, None), most)
 
     def capacity(self, target: float = 0.99) -> Capacity:
-        """Predict how well values can be decoded, from a few of the documents; see :meth:`JSONEncoder.capacity`."""
+        """Predict how well values can be decoded, from a sample of documents; see :meth:`JSONEncoder.capacity`."""
         search = self._search()
         return search.meaning.encoder.capacity(search.counting.few(PREDICTED), target)
 
     def _counted(self, search: PostingSearch, where: Where, among: npt.ArrayLike | None) -> Mask | None:
-        """Return which rows pass: ``(rows,)`` bool; None if all do."""
+        """Return which rows meet the conditions: ``(rows,)`` bool; None if all do."""
         accept, allowed = as_filter(where), self._allowed(search, among)
         if accept is None and allowed is None:
             return None
