@@ -32,7 +32,7 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
     BackendUnavailableError
         If fsspec, or the package it needs for such URLs, is missing.
     ParameterError
-        If there are no such URLs.
+        If the kind of URL is unknown.
     OSError
         If the file cannot be opened.
     """
@@ -48,7 +48,7 @@ def state(path: str | os.PathLike[str]) -> tuple[int, int]:
     Raises
     ------
     OSError
-        If there is no such file.
+        If the file does not exist.
     """
     if not is_url(path):
         found = os.stat(path)
@@ -128,14 +128,14 @@ class Folder:
         system.mv(aside, target)
 
     def read(self, name: str) -> bytes:
-        """Return what is in a file; raises OSError if it cannot be read."""
+        """Return the contents of a file; raises OSError if it cannot be read."""
         if not is_url(self.place):
             return Path(self._path(name)).read_bytes()
         system, target = _system(self._path(name))
         return bytes(system.cat_file(target))
 
     def take(self, name: str) -> bytes:
-        """Return what is in a file, and remove it."""
+        """Return the contents of a file, and remove it."""
         data = self.read(name)
         if is_url(self.place):
             system, target = _system(self._path(name))

@@ -43,7 +43,7 @@ def index(
     rejects: str | None = None,
     limits: Limits = LIMITS,
 ) -> Report:
-    """Make an index of files on a Dask cluster: the same, to the last byte, as one that is made here.
+    """Build an index of files on a Dask cluster, equal to the last byte to one built on this machine.
 
     After an interruption, the same call resumes. A worker that dies loses nothing: its work is done again.
 
@@ -136,7 +136,7 @@ def fit(encoder: JSONEncoder, counts: Iterable[bytes]) -> JSONEncoder:
     MismatchError
         If they were made with other settings.
     ParameterError
-        If there is no document.
+        If there are no documents.
     """
     whole, settings = None, encoder.count([]).settings
     for builder in map(ProfileBuilder.from_bytes, counts):
@@ -185,7 +185,7 @@ def gather(
     key: str | None = None,
     vectors: Stored = "packed",
 ) -> Report:
-    """Make an index of what :func:`encode` made of partitions; one that is there is replaced when the new one is whole.
+    """Build an index from the output of :func:`encode`; an existing one is replaced when the new one is complete.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def gather(
     MismatchError
         If a part was encoded with another encoder, key or vectors.
     ParameterError
-        If ``output`` is no place for an index.
+        If ``output`` cannot be an index.
     BlockingIOError
         If another process builds or writes this index.
     OSError

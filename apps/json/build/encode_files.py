@@ -45,14 +45,14 @@ def encode_files(
     fit : bool
         Whether the encoder learns from the documents first.
     rejects : str or None
-        File for the records that are left out.
+        File for the records that are skipped.
     jobs : int
-        Processes, each of which works on a part of the inputs at a time. The file is the same for any number.
+        Processes, each of which encodes one part of the inputs at a time. The file is the same for any number.
 
     Raises
     ------
     DocumentError
-        If there is no document, or a bad one and none is skipped.
+        If there are no documents, or a document is bad and bad ones are not skipped.
     ParameterError
         If ``output`` has another suffix, or ``jobs`` is below 1.
     WorkerError

@@ -30,9 +30,9 @@ class Encoded:
     Attributes
     ----------
     batches : list of Rows
-        As they are added, without what was found in them.
+        Batches to add, without their postings.
     segment : Segment
-        What was found in all of them; its first document is number 0.
+        Postings of all batches; the first document is number 0.
     """
 
     batches: list[Rows]

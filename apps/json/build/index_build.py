@@ -56,7 +56,7 @@ class Task:
         Files and folders; ``-`` is standard input.
     encoder : JSONEncoder
     vectors : {"packed", "float16", None}
-        What the index stores of vectors.
+        The form of stored vectors.
     fit : bool
         Whether the encoder learns from the documents first.
     key : str or None
@@ -65,16 +65,16 @@ class Task:
         Where the documents are inside each JSON value; see :func:`hdc.apps.json.read`.
     on_error : {"raise", "skip"}
     rejects : str or None
-        File for the records that are left out.
+        File for the records that are skipped.
     jobs : int
         Processes. The index is the same for any number.
     limits : Limits
-        Ceilings of what is read.
+        Limits on the input.
     cluster : str, distributed.Client or None
         A Dask cluster that works in the place of processes here; see :class:`~hdc.apps.cluster.Cluster`. The index is
         the same. Workers see the inputs, and ``shared``, by the same names.
     shared : path, URL or None
-        Where workers of a cluster leave what they encode until it is added; beside the index if it is None.
+        Where workers of a cluster store encoded parts until they are added; beside the index if None.
     """
 
     paths: tuple[str, ...]
@@ -93,7 +93,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a task: documents in the index, and records left out."""
+    """The result of a task: documents in the index, and skipped records."""
 
     documents: int
     rejected: int

@@ -65,7 +65,7 @@ class Inputs:
             yield cls(plan_again(paths, Path(folder), part_bytes, limits), on_error, items)
 
     def read(self, rejects: str | None = None) -> Iterator[Record]:
-        """Yield all records, from the beginning; a rejects file is begun anew."""
+        """Yield all records from the beginning, and start a new rejects file."""
         if rejects is not None:
             begin_rejects(rejects, [part.path for part in self.parts])
         self.counts = counts = Counts()

@@ -25,7 +25,7 @@ COLORS = {"=": "green", "~": "yellow", "≠": "red", "": "bright_black"}
 
 
 def show(hits: Sequence[Hit], reasons: Sequence[Sequence[Reason]] | None, width: int) -> None:
-    """Print hits as cards to standard output, without colors where it is no terminal or ``NO_COLOR`` is set."""
+    """Print hits as cards to standard output; without colors if it is not a terminal or ``NO_COLOR`` is set."""
     console = Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
     for position, hit in enumerate(hits):
         console.print(card(hit, None if reasons is None else reasons[position], width))

@@ -61,7 +61,7 @@ def compact(value: Any) -> str:
 
 
 def shorten(text: str, width: int) -> str:
-    """Return a text of at most ``width`` characters, an ellipsis for what was cut; control characters escaped."""
+    """Return a text cut to ``width`` characters, with an ellipsis, and with control characters escaped."""
     text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: width + 1])
     return text if len(text) <= width else text[: width - 1] + "…"
 

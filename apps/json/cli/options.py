@@ -67,7 +67,7 @@ def size(text: str) -> int:
 
 
 def add_encoder_options(parser: argparse.ArgumentParser) -> None:
-    """Add an option for every parameter of the encoder that a command line can hold."""
+    """Add an option for every parameter of the encoder that fits a command line."""
     group = parser.add_argument_group("vectors")
     group.add_argument("--dim", type=int, default=2048, help="dimension of the vectors (2048)")
     families = ("permutation", "hadamard", "haar")
@@ -166,6 +166,6 @@ def documents(number: int) -> str:
 
 
 def tell_rejected(number: int) -> None:
-    """Say on standard error how many records were left out, if any were."""
+    """Report on standard error how many records were skipped, if any."""
     if number:
         print(f"skipped {number} bad record{'s' if number > 1 else ''}", file=sys.stderr)

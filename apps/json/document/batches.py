@@ -43,7 +43,7 @@ class Batch:
     table : LeafTable
         Shared with other batches, and growing.
     found : Walk
-        What was noted on the way.
+        Leaves and items that were found.
     """
 
     table: LeafTable

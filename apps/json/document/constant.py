@@ -5,7 +5,7 @@ from typing import Any
 
 
 class Constant(Enum):
-    """The value of a leaf that is no string, number or null; a type of its own, as ``True == 1`` in Python."""
+    """The value of a leaf that is not a string, number or null: a separate type, as ``True == 1`` in Python."""
 
     TRUE = "true"
     FALSE = "false"
@@ -16,7 +16,7 @@ class Constant(Enum):
 
 
 def plain(value: Any) -> Any:
-    """Return the JSON value that a leaf's value stands for."""
+    """Return the JSON value of a leaf's value."""
     if isinstance(value, Constant):
         return {"true": True, "false": False, "{}": {}, "[]": []}[value.value]
     return value

@@ -33,7 +33,7 @@ _TRUE, _FALSE = Constant.TRUE, Constant.FALSE
 
 
 class Walk:
-    """What the documents of a batch hold: their leaves as they come, and the items of their arrays.
+    """The contents of a batch of documents: their leaves in order, and the items of their arrays.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ class Node:
         self.factor = table.layout.weights[self._path]
 
     def __getattr__(self, name: str) -> Any:
-        """Make a dictionary that is asked for first: most nodes need one of the three."""
+        """Create a dictionary on first access, because most nodes need only one of the three."""
         kind = _TABLES.get(name)
         if kind is None:
             raise AttributeError(name)
@@ -109,7 +109,7 @@ class Node:
         return made
 
     def ancestors(self) -> Iterator["Node"]:
-        """Yield the node and those above it, the root left out."""
+        """Yield the node and its ancestors, except the root."""
         node = self
         while node.parent is not None:
             yield node
@@ -208,18 +208,18 @@ class LeafTable:
         return len(self.values)
 
     def walk(self, document: Any, found: Walk) -> None:
-        """Note what one more document holds.
+        """Add the contents of a document.
 
         Raises
         ------
         ParameterError
-            If the document is not JSON: another type, a key that is no string, NaN, too deep.
+            If the document is not JSON: another type, a key that is not a string, NaN, too deep.
         """
         self._walk(self._root, document, found, len(found.stops), NO_ITEM)
         found.stops.append(len(found.leaves))
 
     def walk_texts(self, texts: list[bytes], found: Walk) -> None:
-        """Note what some more documents hold, by their compact texts; there must be ``kernels``."""
+        """Add the contents of documents, given as compact texts; needs ``kernels``."""
         if self._texts is None:
             assert self.kernels is not None
             assert self._mode is not None

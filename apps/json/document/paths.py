@@ -45,7 +45,7 @@ def parse_path(text: str) -> Path:
     Raises
     ------
     ParameterError
-        If ``text`` is no path.
+        If ``text`` is not a path.
     """
     if not isinstance(text, str):
         raise wrong(text, "a path", "a string such as 'type.label'")
@@ -70,20 +70,20 @@ def parse_path(text: str) -> Path:
 
 
 class PathRules(Generic[T]):
-    """Values that hold for a path and all beneath it; of several rules the longest holds.
+    """Values that apply to a path and everything below it; the longest matching rule wins.
 
     Parameters
     ----------
     rules : mapping of path to value
         Paths as :func:`parse_path` reads them; ``""`` and ``"$"`` are the root, so a rule for everything.
-        ``tags[]`` holds for every item of an array, ``tags[3]`` for the item at position 3, and goes before it.
+        ``tags[]`` applies to every item of an array, ``tags[3]`` to the item at position 3, where it takes precedence.
     default : value
-        What holds where no rule does.
+        Value where no rule applies.
 
     Raises
     ------
     ParameterError
-        If a path is none, or given twice in two spellings.
+        If a path is invalid, or given twice in two spellings.
     """
 
     def __init__(self, rules: Mapping[str, T], default: T) -> None:
@@ -105,7 +105,7 @@ class PathRules(Generic[T]):
         return [[[], self._default], *sorted(([list(path), value] for path, value in self._rules), key=repr)]
 
     def __getitem__(self, path: Path) -> T:
-        """Return the value that holds for a path."""
+        """Return the value for a path."""
         if not self._rules:  # the most frequent case
             return self._default
         return next((value for rule, value in self._rules if _is_prefix(rule, path)), self._default)
@@ -140,7 +140,7 @@ MAX_POSITION = 16
 
 
 def any_position(path: Path) -> Path:
-    """Return the path with array positions left out."""
+    """Return the path without array positions."""
     if int not in map(type, path):
         return path
     return tuple([None if isinstance(step, int) else step for step in path])

@@ -34,7 +34,7 @@ _NEVER = frozenset({dict, str, list})
 
 @dataclass(frozen=True)
 class Layout:
-    """What decides which leaves a document has and what they weigh.
+    """Rules for the leaves of documents and their weights.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Layout:
         Raises
         ------
         ParameterError
-            If a mode, a path or a weight is none, or a rule is for one position of an array whose items have none.
+            If a mode, a path or a weight is invalid, or a rule is for one position of an array without positions.
         """
         modes: Mapping[str, Mode] = arrays if isinstance(arrays, Mapping) else {"": arrays}
         for path, mode in modes.items():
@@ -94,14 +94,14 @@ def by_position(items: Sequence[object]) -> bool:
 
 
 def resolved(mode: Mode, items: Sequence[object]) -> Mode:
-    """Return what ``"auto"`` stands for with the items of an array; another mode as it is."""
+    """Resolve ``"auto"`` for the items of an array; return other modes unchanged."""
     if mode != "auto":
         return mode
     return "sequence" if by_position(items) else "bag"
 
 
 def steps(position: int, mode: Mode) -> list[tuple[int | None, float]]:
-    """Return what an item that is bound by position is bound by: steps and weights, whose squares sum to one."""
+    """Return the steps that bind an item by position, and their weights, whose squares sum to one."""
     if mode == "soft":
         return [(place, WINDOW**-0.5) for place in range(position, position + WINDOW)]
     if mode == "both":
@@ -110,9 +110,9 @@ def steps(position: int, mode: Mode) -> list[tuple[int | None, float]]:
 
 
 def overlap(query: int, place: int, mode: Mode) -> float:
-    """Return the part of an item's match that is left where it stands at another place than in the query.
+    """Return the share of an item's match that remains if its position differs from that in the query.
 
-    It is the dot product of what :func:`steps` gives for the two positions.
+    It is the dot product of the outputs of :func:`steps` for the two positions.
     """
     if mode == "soft":
         return max(0.0, 1 - abs(query - place) / WINDOW)

@@ -35,7 +35,7 @@ def bound(items: Sequence[Any], mode: Mode) -> list[tuple[tuple[int | None, floa
 
 
 def leaf_value(value: Any, path: Path | None = None) -> Any:
-    """Return what stands for a scalar or an empty container in a leaf.
+    """Return the leaf value of a scalar or an empty container.
 
     Raises
     ------

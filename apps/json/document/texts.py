@@ -51,7 +51,7 @@ class TextWalker:
         self._leaves = np.full(1, -1)  # leaf of each number that is a value
 
     def walk(self, texts: list[bytes], found: "Walk") -> None:
-        """Note what documents hold; their texts are what orjson wrote, of as many levels as documents may have."""
+        """Add the contents of documents. Their texts must be written by orjson, within the limit of levels."""
         content = np.frombuffer(b"".join(texts), np.uint8)
         bounds = np.cumsum([0, *map(len, texts)], dtype=np.int64)
         first = 0

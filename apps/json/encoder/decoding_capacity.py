@@ -113,7 +113,7 @@ def _shown(dim: int | None) -> str:
 
 
 class Rivals(NamedTuple):
-    """What a value may be mistaken for: ``d / sqrt(dim)``, ``ln(p/q)`` and how many such values there are."""
+    """Values that a value may be mistaken for: ``d / sqrt(dim)``, ``ln(p/q)`` and their number."""
 
     distance: Doubles
     odds: Doubles
@@ -192,7 +192,7 @@ def predict(
     Raises
     ------
     ParameterError
-        If nothing was fitted, there is no value to decode, or the target does not lie strictly between 0 and 1.
+        If nothing was fitted, there are no values to decode, or the target is not strictly between 0 and 1.
     """
     target = fraction(target, "target")
     if not values.profile.documents:

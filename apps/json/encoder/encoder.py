@@ -216,7 +216,7 @@ class JSONEncoder(Transformer):
 
     @property
     def layout(self) -> Layout:
-        """The rules that decide which leaves a document has and what they weigh."""
+        """The rules for the leaves of documents and their weights."""
         return Layout.of(self.arrays, self.weights)
 
     @property
@@ -248,7 +248,7 @@ class JSONEncoder(Transformer):
         Raises
         ------
         ParameterError
-            If there is no document, a document is not JSON, or a parameter is out of range.
+            If there are no documents, a document is not JSON, or a parameter is out of range.
         """
         return self._learn(self.count(X))
 
@@ -360,7 +360,7 @@ class JSONEncoder(Transformer):
             yield vectors, norms
 
     def encode_batches(self, X: Iterable[Any]) -> Iterator[tuple[Batch, Floats, npt.NDArray[np.float64]]]:
-        """Yield what :meth:`encode` does, each time behind what the documents were taken apart into."""
+        """Yield the output of :meth:`encode`, together with the leaves of the documents."""
         self.check()
         settings, vectors = _KEPT.pop(self, ("", None))  # taken out, because calls may run in several threads
         if vectors is None or settings != self._settings or vectors.values.profile is not self.profile_:

@@ -22,12 +22,12 @@ ITEM, POSITION = ("item",), ("position",)
 
 
 class NoStep:
-    """Stands for the step of the root, which has none: None is the step to the items of an array."""
+    """Placeholder for the step of the root, because None is the step to the items of an array."""
 
 
 Place: TypeAlias = Node | tuple[Node, int]
-"""What an operator is held for: a node, or one more step from a node, to the last position before a multiple of
-``DIGIT``. The items after it go on from there by what is left of their positions, so they share few operators."""
+"""Key of a cached operator: a node, or one more step from a node, to the last position before a multiple of
+``DIGIT``. The items after it continue from there by the rest of their positions, so they share few operators."""
 
 
 class PathRoles(Protocol):

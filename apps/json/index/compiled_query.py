@@ -56,11 +56,11 @@ class Part(ABC):
 
     @abstractmethod
     def weigher(self) -> Weigh | None:
-        """Return the function that weighs what stands at the part's path in documents; None where it is always 0."""
+        """Return the function that weighs a document's value at the part's path; None if the weight is always 0."""
 
     @abstractmethod
     def trace(self, value: Any, kept: float = 1.0) -> Found:
-        """Return what the part finds in a document's value, :data:`ABSENT` where there is none.
+        """Return the match of the part in a document's value; pass :data:`ABSENT` if there is none.
 
         Parameters
         ----------
@@ -136,7 +136,7 @@ class Object(Part):
             yield from part.leaves()
 
     def weigher(self) -> Weigh | None:
-        """Add up the parts of which the document has the key."""
+        """Add up the parts whose keys the document has."""
         pairs = [(key, weigh) for key, part in self.parts.items() if (weigh := part.weigher())]
         if len(pairs) == 1:
             ((only, weigh_only),) = pairs
@@ -206,14 +206,14 @@ class Positions(Part):
 
 @dataclass(slots=True, eq=False)
 class Places(Part):
-    """An array each of whose items has the item of the document that holds most of it, at whatever place.
+    """An array of which each item is matched with the best item of the document, at any position.
 
     Attributes
     ----------
     parts : sequence of Part
     mode : Mode
     others : sequence of functions
-        Make those for arrays of numbers only, whose items stand at positions; none, where no array is bound so.
+        Create the parts for arrays of only numbers, whose items have positions; none if no array is bound so.
     """
 
     parts: Sequence[Part]
@@ -286,7 +286,7 @@ def compiled(query: Any, values: Values, layout: Layout, spell: Spell | None = N
     ----------
     query : JSON value
     values : Values
-        Says how much of one value another holds.
+        Measures how much of one value another has.
     layout : Layout
         Says how arrays are bound and what each path weighs.
     spell : function, optional

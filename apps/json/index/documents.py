@@ -40,5 +40,5 @@ class Documents:
 
 
 def parsed(text: bytes | None, texts: Texts) -> Any:
-    """Return the document of a packed text, null where there is none."""
+    """Return the document of a compressed text; None without one."""
     return read_known(texts.unpacked(text or b"null"))

@@ -124,7 +124,7 @@ class _Terms(NamedTuple):
 
 
 class Counting:
-    """What the documents of one snapshot have at their paths. What does not depend on a filter is made once.
+    """Statistics per path of the documents of a snapshot. Parts that do not depend on a filter are computed once.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ class Counting:
         return documents
 
     def few(self, documents: int) -> Sequence[Any]:
-        """Return so many documents of the sample, spread evenly."""
+        """Return this many documents of the sample, evenly spaced."""
         return self._sample[:: max(1, -(-len(self._sample) // documents))]
 
     # ------------------------------------------------------------------ counting
@@ -212,14 +212,14 @@ class Counting:
         ----------
         path : str
         mask : (rows,) bool array, optional
-            Which documents count; left out, all. What all have is remembered of some paths.
+            Documents to count; all by default. Statistics of all documents are cached for some paths.
         most : int
             Values that are listed at most.
 
         Raises
         ------
         ParameterError
-            If it is no path.
+            If it is not a path.
         """
         if mask is not None:
             found = self._counted(path, mask)

@@ -23,7 +23,7 @@ class Histogram:
     Attributes
     ----------
     kind : str
-        What they count.
+        What the numbers measure.
     edges : tuple of float
         Of the bins, one more than there are; a bin has its lower edge, the last one both.
     counts : tuple of int

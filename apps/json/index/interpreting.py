@@ -31,13 +31,13 @@ FOUND = 1 << 10
 
 
 class Interpretation(NamedTuple):
-    """A query as it is searched for, and what is to be said of it.
+    """A query as it is searched, and notes on it.
 
     Attributes
     ----------
     query : JSON value
     notes : tuple of str
-        One for each path at which no document has a value: as what it was read, or what may be meant.
+        One per path at which no document has a value: how it was read, or what it may mean.
     """
 
     query: Any
@@ -45,7 +45,7 @@ class Interpretation(NamedTuple):
 
 
 def interpreted(query: Any, rows: PostingRows, values: Values, layout: Layout) -> Interpretation:
-    """Return a query with the paths that no document has read as what they must mean, where that is one thing."""
+    """Return a query in which paths that no document has are replaced if only one thing can be meant."""
     known = [segment.names.members for segment in rows.segments]
     if not any(known) or all(any(path_hash(path)[0] in own for own in known) for path in _leaf_paths(query, ())):
         return Interpretation(query)

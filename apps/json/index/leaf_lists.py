@@ -30,7 +30,7 @@ if _RECORD.size != POSTING_LIST.itemsize:
 
 
 def packed_list(kind: int, number: int, path: int, within: int, counted: int, weight: float) -> bytes:
-    """Return a record of :data:`hdc.kernels.POSTING_LIST` that is no column."""
+    """Return a record of :data:`hdc.kernels.POSTING_LIST` for a list, not a column."""
     return _RECORD.pack(kind, number, path, within, counted, weight, *_NO_NUMBER)
 
 
@@ -48,7 +48,7 @@ class LeafLists(NamedTuple):
     others : tuple of (int, int, tuple of int)
         Lists that are any of several terms: which of these it is, the path, and the terms.
     likened : Likened or None
-        What a string encoder is to be asked about.
+        A string to compare by the string encoder.
     """
 
     records: bytes
@@ -59,7 +59,7 @@ class LeafLists(NamedTuple):
 
 
 class Place:
-    """A path of queries, and what is known of it.
+    """A path of queries, with cached lists.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ class Places:
         self.root, self._held = Place((), layout, known), 0
 
     def begin(self) -> Place:
-        """Return the place of whole documents; what is known is forgotten when it is too much."""
+        """Return the place of whole documents; a cache that is too large is cleared."""
         if self._held > HELD:
             self.root, self._held = Place((), self.layout, self._known), 0
         return self.root

@@ -49,7 +49,7 @@ def with_likenesses(rows: PostingRows, asked: Iterable[Likened], columns: Iterab
     rows : PostingRows
     asked : iterable of Likened
     columns : iterable of int
-        Hashes of the columns that the query asks for; the others are left out.
+        Hashes of the columns that the query needs; others are dropped.
     values : Values
         Those that have the string encoder.
     """

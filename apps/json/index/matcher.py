@@ -14,7 +14,7 @@ from hdc.markup import bar, table
 
 
 class Reason(NamedTuple):
-    """One line of an explanation: a leaf of the query, what it met, and its part of the score."""
+    """One line of an explanation: a leaf of the query, its match, and its share of the score."""
 
     path: str
     query: Any
@@ -41,7 +41,7 @@ class Reason(NamedTuple):
 
 
 def mass_of(document: Any, values: Values, layout: Layout) -> float:
-    """Return what a document weighs as a whole; 0 where nothing in it weighs anything."""
+    """Return the weight of a whole document; 0 if nothing in it has weight."""
     try:
         return Matcher(document, values, layout).asked
     except ParameterError:
@@ -70,7 +70,7 @@ class Matcher:
     ----------
     query : JSON value
     values : Values
-        Says how much of one value another holds.
+        Measures how much of one value another has.
     layout : Layout
         Says how arrays are bound and what each path weighs.
     spell : function, optional
@@ -98,7 +98,7 @@ class Matcher:
             raise ParameterError("the query asks for nothing that weighs anything: all its paths have weight 0")
 
     def score(self, document: Any) -> float:
-        """Return the part of the asked weight that the document holds: 1.0 is everything, 0.0 nothing."""
+        """Return the share of the query's weight that the document has: 1.0 is everything, 0.0 nothing."""
         if self._weigh is None:
             self._weigh = self._compiled.weigher() or (lambda _: 0.0)
         return self._weigh(document) / self.asked

@@ -25,7 +25,7 @@ TAKEN = 1 << 9
 
 @dataclass(frozen=True, eq=False)
 class Meaning:
-    """What the rows of snapshots with the same meta mean.
+    """The meaning of the rows of snapshots with the same meta.
 
     Attributes
     ----------
@@ -33,11 +33,11 @@ class Meaning:
     encoder : JSONEncoder
     key : str or None
     vectors : {"packed", "float16", None}
-        What is stored of vectors.
+        The form of stored vectors.
     texts : Texts
         What documents are packed by.
     values : Values
-        The encoder's, with what they remember of searches.
+        The encoder's values, with caches of searches.
     layout : Layout
         The encoder's.
     """
@@ -52,14 +52,14 @@ class Meaning:
 
     @classmethod
     def of(cls, snapshot: Snapshot, string_encoder: StringEncoder | None, backend: str, device: str) -> Self:
-        """Read the meta of a snapshot; the others are what it does not say of the encoder.
+        """Read the meta of a snapshot; the other parameters are settings that it does not store.
 
         Raises
         ------
         FileFormatError
             If it is of another version.
         ParameterError
-            If the encoder needs a string encoder, and there is none.
+            If the encoder needs a string encoder, but none is given.
         """
         meta = snapshot.meta
         try:
@@ -85,7 +85,7 @@ class Meaning:
         Raises
         ------
         ParameterError
-            If a path or weight is none.
+            If a path or weight is invalid.
         """
         if weights is None:
             return self.layout
@@ -101,7 +101,7 @@ class Meaning:
 
 
 class Meanings:
-    """What the rows of the newest snapshot mean, which a reader may see change when the index was built anew.
+    """The meaning of the rows of the newest snapshot; a reader may see it change after a rebuild.
 
     An index and what prepares its postings share one; it knows neither, so that an index that nobody uses any more
     goes at once, with all that it holds.
@@ -111,7 +111,7 @@ class Meanings:
         self.known, self._unsaved = known, unsaved
 
     def of(self, snapshot: Snapshot) -> Meaning:
-        """Return what the rows of a snapshot mean; raises as :meth:`Meaning.of`."""
+        """Return the meaning of the rows of a snapshot; raises as :meth:`Meaning.of` does."""
         known = self.known
         if not known.is_of(snapshot):
             known = self.known = Meaning.of(snapshot, *self._unsaved)

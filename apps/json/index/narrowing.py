@@ -180,7 +180,7 @@ def _at_path(segment: Segment, path: int) -> Spots:
 
 
 def is_beneath(text: str, above: str) -> bool:
-    """Say whether a path as it is shown is another one, or beneath it."""
+    """Return whether a path, as text, equals another one or is below it."""
     return text.startswith(above) and text[len(above) : len(above) + 1] in ("", ".", "[")
 
 

@@ -27,7 +27,7 @@ def merge(
     """Make one index of the documents of several, with keys, sources and vectors; return how many.
 
     Documents keep the ids that they have in :class:`ShardedJSONIndex` if these are below 2**32; else they are counted,
-    in the order of ids. Interrupted, the same call goes on.
+    in the order of ids. After an interruption, the same call resumes.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def merge(
         If the indexes differ in encoder, key or stored vectors, two have the same key, they hold more than 2**32
         documents, or something else is at ``output``.
     FileFormatError, BlockingIOError, OSError
-        As :meth:`JSONIndex.open`; after an OSError the same call goes on.
+        As :meth:`JSONIndex.open`; after an OSError, the same call resumes.
     """
     places = shard_paths(paths)
     with ShardedJSONIndex.open(places, string_encoder=string_encoder) as source:

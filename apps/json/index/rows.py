@@ -41,7 +41,7 @@ class Rows:
     sources : list of str
     keys : list of str, or None
     found : Occurrences, or None
-        What the documents hold, where it is not in a segment of several batches.
+        Postings of the documents, unless a segment of several batches has them.
     """
 
     arrays: dict[str, npt.NDArray[Any]]
@@ -104,7 +104,7 @@ def encode_rows(
     taker : Taker
         What takes them apart.
     vectors : {"packed", "float16", None}
-        What is stored of vectors.
+        The form of stored vectors.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def key_of(document: Any, path: Path, source: str = "") -> str:
     Raises
     ------
     ParameterError
-        If there is no single text or integer at the path.
+        If the path does not have a single text or integer.
     """
     found = list(values_at(document, path))
     if len(found) != 1 or isinstance(found[0], bool) or not isinstance(found[0], str | int | UUID):

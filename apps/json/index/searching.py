@@ -129,7 +129,7 @@ class DocumentSearch(Index):
         k : int
             At least 1.
         where : str, iterable of str, or function of a document, optional
-            Conditions that must all hold, as :func:`parse_where` reads them. Posting lists answer all but ``~`` and the
+            Conditions that must all be met; see :func:`parse_where`. Posting lists answer all but ``~`` and the
             order of texts; these and functions are tried on documents in order of score until enough pass. A function
             must not change the documents.
         missing : {"ignore", "count"}
@@ -254,7 +254,7 @@ class DocumentSearch(Index):
         Raises
         ------
         ParameterError
-            If a path is none, a condition cannot be read, or there is no document of an id.
+            If a path or a condition is invalid, or an id has no document.
 
         Examples
         --------
@@ -327,7 +327,7 @@ class DocumentSearch(Index):
         Raises
         ------
         ParameterError
-            If the query is not JSON or asks for nothing, a path or weight is none, or something is no hit.
+            If the query is not JSON or asks for nothing, a path or weight is invalid, or ``hit`` is not a hit.
 
         Examples
         --------

@@ -68,12 +68,12 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
         Closed by :meth:`close`. Change them by the methods of this object; what is changed otherwise shows after
         :meth:`refresh`.
     offsets : sequence of int, optional
-        The id that id 0 of each shard stands for, at most 2**62.
+        Offset of the ids of each shard, at most 2**62.
 
     Raises
     ------
     ParameterError
-        If there is none, ids of two would be the same, or they differ in encoder, key or stored vectors.
+        If there are no shards, ids of two would overlap, or they differ in encoder, key or stored vectors.
 
     Examples
     --------
@@ -120,7 +120,7 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
         vectors: Stored = "packed",
         shard_rows: int = SHARD_ROWS,
     ) -> Self:
-        """Make an index of no documents that begins another shard whenever the last one has enough.
+        """Create an empty index that starts another shard whenever the last one has enough documents.
 
         Parameters
         ----------
@@ -170,7 +170,7 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
         Raises
         ------
         ParameterError
-            If there is none, one is given twice, or they differ in encoder, key or stored vectors.
+            If there are no shards, one is given twice, or they differ in encoder, key or stored vectors.
         FileFormatError, BlockingIOError, OSError
             As :meth:`JSONIndex.open`; also if a shard of a folder is missing.
         """

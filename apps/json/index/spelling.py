@@ -41,7 +41,7 @@ class Spelling:
         self._around: dict[tuple[str, int], dict[int, str]] = {}
 
     def __call__(self, path: Path, word: str) -> Spelled | None:
-        """Return what stands for a word at a path; None where the word itself does."""
+        """Return the replacements of a word at a path; None if the word itself occurs."""
         where, _ = path_hash(path)
         if (where, word) not in self._held:
             if len(self._held) >= HELD:

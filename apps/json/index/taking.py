@@ -23,7 +23,7 @@ INT53 = 1 << 53
 
 
 class Taker:
-    """Tell what the leaves of documents are found by, and remember it of those of one table.
+    """Computes the terms and numbers of leaves, and caches those of one table.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Taker:
         self._embedded: dict[int, str] = {}  # texts for a string encoder, by the hash of their term
 
     def take(self, documents: Iterable[Any]) -> Occurrences:
-        """Take documents apart, and return what they hold.
+        """Take documents apart, and return their postings.
 
         Raises
         ------
@@ -65,7 +65,7 @@ class Taker:
         return self.taken(walked(documents, table))
 
     def taken(self, batch: Batch) -> Occurrences:
-        """Return what the documents of a batch hold."""
+        """Return the postings of the documents of a batch."""
         if batch.table is not self.table:
             self._begin(batch.table)
         found = batch.found
@@ -154,7 +154,7 @@ def _among(texts: dict[int, str], hashes: Hashes) -> dict[int, str]:
 
 
 def exact_number(kind: Quantities, value: int | float) -> tuple[float, list[int]]:
-    """Return a number as a double, or NaN and the hash of a term that stands for it where no double is equal to it."""
+    """Return a number as a double, or NaN and the hash of a term for it if no double equals it."""
     if isinstance(value, float) or abs(value) <= INT53:
         return float(value), []
     try:

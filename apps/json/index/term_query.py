@@ -35,14 +35,14 @@ class _Group(NamedTuple):
 
 
 class TermQuery:
-    """What a query asks of documents.
+    """A query compiled for posting segments.
 
     Parameters
     ----------
     query : JSON value
     places : Places
     overlap : bool
-        Whether what a document has beyond the query lowers its score.
+        Whether content of a document beyond the query lowers its score.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class TermQuery:
 
     @property
     def likened(self) -> list[Likened]:
-        """What a string encoder is to be asked about."""
+        """Strings to compare by the string encoder."""
         return [leaf.likened for group in self._groups for leaf in group.leaves if leaf.likened is not None]
 
     def columns(self) -> list[int]:

@@ -53,7 +53,7 @@ class Texts:
 
     @classmethod
     def of(cls, meta: dict[str, Any]) -> Self:
-        """Return what an index's meta says; texts as they are, of older indexes, are read all the same.
+        """Return the codec in an index's meta; plain texts of older indexes are read, too.
 
         Raises
         ------

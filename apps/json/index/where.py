@@ -47,7 +47,7 @@ class Condition:
     ----------
     path : Path
     operator : str
-        ``=``, ``<``, ``<=``, ``>``, ``>=`` and ``~`` hold if one of the values at the path does; ``!=`` if there
+        ``=``, ``<``, ``<=``, ``>``, ``>=`` and ``~`` are met if one of the values at the path is; ``!=`` if there
         is a value and none is equal; ``exists`` if there is one, be it null; ``missing`` if there is none.
         Values are compared within their type: no text, number, truth value or null equals or exceeds another.
         Texts are ordered by code point; ``~`` searches a text for a regular expression of RE2's syntax, in time
@@ -73,7 +73,7 @@ class Condition:
         object.__setattr__(self, "_holds", _test(self.operator, self.value))
 
     def __call__(self, document: Any) -> bool:
-        """Return whether the condition holds for a document."""
+        """Return whether a document meets the condition."""
         found = values_at(document, self.path)
         if self.operator == "missing":
             return next(found, _NOTHING) is _NOTHING
@@ -88,12 +88,12 @@ _NOTHING = object()
 
 @dataclass(frozen=True)
 class Conditions:
-    """Conditions that must all hold."""
+    """Conditions that must all be met."""
 
     every: tuple[Condition, ...]
 
     def __call__(self, document: Any) -> bool:
-        """Return whether all of them hold for a document."""
+        """Return whether a document meets all conditions."""
         return all(condition(document) for condition in self.every)
 
 
@@ -122,7 +122,7 @@ def parse_where(text: str) -> Condition:
 
 
 def as_filter(where: str | Iterable[str] | Filter | None) -> Filter | None:
-    """Return a filter that accepts the documents for which all conditions hold, or None for no condition.
+    """Return a filter that accepts documents that meet all conditions; None without conditions.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from hdc.errors import ParameterError
 
 @dataclass(frozen=True)
 class Members:
-    """The step that stands for every value of an object.
+    """The step to every value of an object.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ def parse_items(text: str | None) -> ItemPath:
     Raises
     ------
     ParameterError
-        If ``text`` is no path, or two keys have one name.
+        If ``text`` is not a path, or two keys have one name.
     """
     if text is None:
         return ()
@@ -97,7 +97,7 @@ def mismatch(step: ItemStep, kind: str) -> str:
 
 
 def absent(source: str, steps: ItemPath) -> DocumentError:
-    """Return the error for a document that holds nothing at the path."""
+    """Return the error for a document with nothing at the path."""
     return DocumentError(f"{source}: holds nothing at {show_items(steps)}; check the path of the items")
 
 
@@ -120,7 +120,7 @@ def record(value: Any, source: str, held: Held) -> Record:
 
 
 def inside(document: Any, steps: ItemPath, source: str) -> Iterator[Record]:
-    """Yield what a document holds at a path, as records of their own.
+    """Yield a document's values at a path as separate records.
 
     Raises
     ------

@@ -37,7 +37,7 @@ def name_of(path: str | Path) -> str:
 
 
 def plain_suffix(path: str | Path) -> str:
-    """Return the suffix of a file in lower case, that of its packing left out: ``.jsonl`` for ``a.JSONL.gz``."""
+    """Return the suffix of a file in lower case, without that of its compression: ``.jsonl`` for ``a.JSONL.gz``."""
     name = Path(path)
     return Path(name.stem if name.suffix.lower() in PACKED_SUFFIXES else name).suffix.lower()
 
@@ -54,7 +54,7 @@ def expand(paths: Iterable[str | Path]) -> tuple[list[str | Path], list[Path]]:
     Raises
     ------
     DocumentError
-        If a folder holds no file of a known suffix.
+        If a folder has no file with a known suffix.
     """
     files: list[str | Path] = []
     skipped: list[Path] = []
@@ -103,7 +103,7 @@ def unreadable(name: str, error: Exception) -> DocumentError:
 def opened(path: str | Path, counts: Counts, limits: Limits) -> Iterator[io.BufferedReader]:
     """Open a file or standard input and unpack it, if it is packed: that is seen by its first bytes.
 
-    What is read raises OSError where it passes the limit of unpacking.
+    Reading past the limit of unpacking raises OSError.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def _raw(path: str | Path) -> Any:
 
 
 def is_packed(stream: io.BufferedReader) -> bool:
-    """Say whether :func:`opened` unpacks what is read from this stream."""
+    """Return whether :func:`opened` unpacks this stream."""
     return not isinstance(stream.raw, _Metered)
 
 

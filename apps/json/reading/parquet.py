@@ -36,7 +36,7 @@ def is_parquet(stream: io.BufferedReader) -> bool:
 
 
 def read_parquet(path: str | Path, name: str, items: ItemPath, rejects: Rejects, counts: Counts) -> Iterator[Record]:
-    """Yield the rows of a Parquet file as documents, ``name[row]``; rows that no JSON can hold are rejected.
+    """Yield the rows of a Parquet file as documents, ``name[row]``; rows that cannot be JSON are rejected.
 
     Structs become objects, lists arrays, maps objects whose keys are text; timestamps, dates and times ISO-8601
     text (to the microsecond), durations seconds, decimals numbers (a double, unless they are whole), bytes base64

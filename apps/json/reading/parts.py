@@ -103,7 +103,7 @@ def plan(
 
 
 def check_unchanged(part: Part) -> None:
-    """Raise DocumentError if a file is not what it was when its parts were planned."""
+    """Raise DocumentError if a file has changed since its parts were planned."""
     if part.path == STDIN:
         return
     try:

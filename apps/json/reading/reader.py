@@ -112,7 +112,7 @@ def _plain(record: Record) -> Record:
 def read_part(
     part: Part, *, on_error: OnError = "raise", rejects: str | Path | None = None, items: str | None = None
 ) -> Reading:
-    """Yield the documents of a part that :func:`plan` made; the parts of a file give what :func:`read` gives.
+    """Yield the documents of a part that :func:`plan` made; all parts of a file yield the same as :func:`read`.
 
     They are not to be changed: records of lines have their texts, too.
 
@@ -138,7 +138,7 @@ def read_part(
 
 
 def begin_rejects(rejects: str | Path, files: Sequence[str | Path]) -> None:
-    """Make an empty rejects file, before the work rather than after it; raises ParameterError if that cannot be."""
+    """Create an empty rejects file before the work starts; raises ParameterError if that fails."""
     place = checks.path(rejects, "rejects")
     if os.path.exists(place) and any(os.path.exists(file) and os.path.samefile(file, rejects) for file in files):
         raise ParameterError(f"{rejects} is an input; name another file for rejects")

@@ -26,7 +26,7 @@ class Record:
     source : str
         ``file:line``; ``file[item]`` in one big array or a Parquet file; ``file:path`` where items were asked for.
     key : str or None
-        The key under which an object holds the document, if the documents are the values of an object.
+        The document's key, if documents are the values of an object.
     """
 
     document: Any
@@ -38,7 +38,7 @@ class Record:
 
 
 class Untouched(Record):
-    """A record of which nobody has changed the document since it was read, so that its text stands for it.
+    """A record whose document is unchanged since it was read, so that its text is still valid.
 
     Builds have such; who reads files gets plain ones. Nobody checks again that the text is compact JSON.
     """

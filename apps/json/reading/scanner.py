@@ -54,7 +54,7 @@ class Scanner:
     # ------------------------------------------------------------------ the window
 
     def more(self) -> bool:
-        """Drop what is done with and read on, as much again as is left; False at the end."""
+        """Drop processed text and read on, as much again as remains; False at the end."""
         if self._ended:
             return False
         raw = self._read(len(self.text) - self.at)
@@ -244,7 +244,7 @@ class Scanner:
         return None
 
     def pass_rest(self) -> bytes:
-        """Go to the end and return what was left in the window."""
+        """Move to the end and return the rest of the window."""
         self._ended = True
         return self._take(len(self.text))
 

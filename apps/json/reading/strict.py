@@ -39,7 +39,7 @@ _ESCAPE = re.compile(
 
 
 class DocumentError(ParameterError):
-    """A file or text that does not hold documents; the message says where and why."""
+    """A file or text that does not contain documents; the message says where and why."""
 
 
 class Fault(Exception):  # noqa: N818 - it never leaves this package: DocumentError does
@@ -130,7 +130,7 @@ def decode(text: str, start: int, outer: int = 0) -> tuple[Any, int]:
     Raises
     ------
     Fault
-        If the text holds no acceptable value there.
+        If the text has no acceptable value there.
     """
     try:
         value, end = _DECODER.raw_decode(text, start)

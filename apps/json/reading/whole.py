@@ -27,7 +27,7 @@ def read_whole(scanner: Scanner, name: str, items: ItemPath, rejects: Rejects) -
     name : str
         Of the file.
     items : path
-        Where the documents are; empty for the items of an array, or a value that is no array.
+        Where the documents are; empty for the items of an array, or a value that is not an array.
     rejects : Rejects
         A bad item is rejected and the next one looked for, if it is safe to say where that begins; else, and for
         faults around the items, all that follows is rejected as one.

@@ -73,7 +73,7 @@ def duration_seconds(text: str) -> float | None:
 def numeral_value(text: str) -> int | float | None:
     """Return the number that a string writes down as JSON does; None if it is something else.
 
-    ``007`` and ``+1`` are no numerals: they are codes.
+    ``007`` and ``+1`` are codes, not numerals.
 
     Examples
     --------
@@ -97,7 +97,7 @@ CONVERSIONS = tuple(_READERS)
 
 
 def convert(text: str, conversions: Collection[str]) -> tuple[Quantities, int | float] | None:
-    """Return what a string counts and its number, or None if none of ``conversions`` reads it."""
+    """Return what a string measures and its number; None if none of ``conversions`` reads it."""
     for name in conversions:
         kind, read = _READERS[name]
         number = read(text)

@@ -47,7 +47,7 @@ class Embeddings:
         Raises
         ------
         ParameterError
-            If the encoder's output is no ``(n, e)`` array of finite floats.
+            If the encoder's output is not an ``(n, e)`` array of finite floats.
         """
         known = self._known  # other threads may change it meanwhile
         found = {text: held for text in texts if (held := known.get(text)) is not None}

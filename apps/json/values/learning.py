@@ -59,14 +59,14 @@ class ProfileBuilder:
     conversions : collection of str
         Strings that count as numbers, as in :class:`JSONEncoder`.
     layout : Layout, optional
-        What the documents are taken apart by; that of an encoder without options if not given.
+        Rules for taking documents apart; by default those of an encoder without options.
 
     Attributes
     ----------
     documents : int
         Documents so far.
     settings : dict of JSON values
-        What the counts depend on beside the documents. Only builders of equal settings are merged.
+        Settings that the counts depend on. Only builders of equal settings can be merged.
     """
 
     def __init__(self, conversions: Collection[str] = (), layout: Layout | None = None) -> None:
@@ -107,7 +107,7 @@ class ProfileBuilder:
         self.documents += len(batch)
 
     def rest(self) -> Self:
-        """Give back what is held for further batches of the same table; return this builder."""
+        """Free the caches for further batches of the same table; return this builder."""
         self._contents = None
         return self
 

@@ -17,7 +17,7 @@ KNOWN = 1 << 12
 
 
 class Number(NamedTuple):
-    """A number: what it counts, itself, where it lies on the scale of its path, and its part of the squared weight."""
+    """A number: what it measures, its value, its place on the scale of its path, its share of the squared weight."""
 
     kind: Quantities
     value: int | float
@@ -26,7 +26,7 @@ class Number(NamedTuple):
 
 
 class Term(NamedTuple):
-    """What a value has or has not.
+    """A part that a value has or lacks.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Term(NamedTuple):
     contents : tuple of str
         Any of which will do; a value that is held has one.
     weight : float
-        What it adds to the squared weight that is found.
+        Its squared weight in a match.
     """
 
     kind: str
@@ -45,7 +45,7 @@ class Term(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """What a value is asked for and found by.
+    """The search parts of a value.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Parts(NamedTuple):
     whole : float
         The squared weight of the value: that of all its parts, and what is lost to words that are not quite the same.
     likened : float
-        What another string adds, times the cosine of what a string encoder makes of both, if that is positive.
+        Weight of the cosine of the string encoder's vectors of two strings, if that is positive.
     """
 
     terms: list[Term]
@@ -96,7 +96,7 @@ def term_hash(kind: str, content: str) -> int:
 
 @lru_cache(KNOWN)
 def path_hash(path: Path) -> tuple[int, str]:
-    """Return the hash of a path, positions left out, and its text; it is odd where the path leads into an array."""
+    """Return the hash of a path without positions, and its text; the hash is odd if the path leads into an array."""
     place = any_position(path)
     text = show_path(place)
     return _flagged(text, None in place), text

@@ -53,7 +53,7 @@ class Counts(Generic[Group, Item]):
             self.count(group, counts)
 
     def count(self, group: Group, counts: Mapping[Item, int]) -> None:
-        """Count each item so many times more."""
+        """Add a number to the count of each item."""
         known = self._groups.get(group)
         if known is None:
             self._groups[group] = dict(counts)
@@ -122,7 +122,7 @@ class Sample:
             self.values[slot] = value
 
     def merge(self, other: "Sample") -> None:
-        """Become a uniform sample of both streams: each draw is from one of them as often as it is the longer."""
+        """Become a uniform sample of both streams: draws come from each in proportion to its length."""
         seen = self.seen + other.seen
         if seen <= SAMPLE:
             self.values += other.values
@@ -152,7 +152,7 @@ class Sample:
         Raises
         ------
         ValueError
-            If they contradict each other, or are no state.
+            If they contradict each other, or are not a state.
         """
         if len(values) != min(seen, SAMPLE):
             raise ValueError(f"a sample of {seen} numbers cannot have {len(values)}")

@@ -34,12 +34,12 @@ class Profile:
     documents : int
         How many documents were seen.
     frequencies : dict of path to dict of token to int
-        Documents that have the token on the path; array positions are left out of the path.
+        Documents that have the token on the path; the path has no array positions.
     scales : dict of (path, kind) to Scale
     numbers : dict of path to dict of number to int
         Numbers seen and how often, ascending: all, or some spread evenly over their order.
     codes : frozenset of path
-        Paths whose strings are identifiers; array positions are left out.
+        Paths whose strings are identifiers, without array positions.
     """
 
     documents: int = 0
@@ -49,7 +49,7 @@ class Profile:
     codes: frozenset[Path] = frozenset()
 
     def rarity(self, frequency: float) -> float:
-        """Return the weight of a token that so many documents have."""
+        """Return the weight of a token that this many documents have."""
         return math.log((1 + self.documents) / (1 + frequency)) + FLOOR
 
     def values(self, path: Path) -> list[tuple[Any, int]]:

@@ -62,7 +62,7 @@ class Shares(NamedTuple):
         Raises
         ------
         ParameterError
-            If a part is unknown, a weight is no number from 0, all are 0, or an encoder is weighed that is missing.
+            If a part is unknown, a weight is not a number from 0 on, all are 0, or a missing encoder has a weight.
         """
         parts: dict[str, Any] = cls(encoder=float(encoded))._asdict()
         for part, weight in ({} if weights is None else mapping(weights, "strings")).items():

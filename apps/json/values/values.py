@@ -102,7 +102,7 @@ class ValueOptions:
 
     @property
     def shares(self) -> Shares:
-        """How the weight of a string that is no identifier is divided."""
+        """How the weight of a string that is not an identifier is divided."""
         return Shares.of(self.strings, self.string_encoder is not None)
 
 
@@ -123,7 +123,7 @@ class Values:
         What ``fit`` learned; an empty one weighs all tokens alike.
     options : ValueOptions
     embeddings : Embeddings, optional
-        Of ``options.string_encoder``, to go on with what they hold.
+        Cached embeddings of ``options.string_encoder``, to continue with.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Values:
     # ------------------------------------------------------------------ tokens
 
     def tokens(self, path: Path, value: Any) -> Tokens:
-        """Return the tokens of a leaf, each weighted by what it is and by how rare it is."""
+        """Return the tokens of a leaf, each weighted by its kind and its rarity."""
         return self._tokens_with(path, value, grid_tokens)
 
     def windows(self, path: Path, value: Any) -> Tokens:
@@ -228,7 +228,7 @@ class Values:
     # ------------------------------------------------------------------ parts
 
     def parts(self, path: Path, value: Any, spell: Spell | None = None) -> Parts:
-        """Return what a value is asked for and found by.
+        """Return the search parts of a value.
 
         Of the weight of a string another one has ``CONTAINED`` that holds all of its words, each after the same one;
         less by up to ``ORDER`` where they stand elsewhere, more by ``SAME_WORDS`` where there are no others.
@@ -256,7 +256,7 @@ class Values:
         return Parts([Term(token[0], (token[1],), weight * weight)], None, weight * weight)
 
     def held(self, path: Path, value: Any) -> Held:
-        """Return what :meth:`parts` says of a value that a document holds, without what each part adds to a score."""
+        """Return the :meth:`parts` of a document's value, without the weights of parts."""
         if not isinstance(value, str) or convert(value, self._conversions) is not None:
             parts = self.parts(path, value)
             return Held([(term.kind, term.contents[0]) for term in parts.terms], parts.number, parts.whole)
@@ -330,7 +330,7 @@ class Values:
         Raises
         ------
         ParameterError
-            If the string encoder's output is no ``(n, e)`` array of finite floats.
+            If the string encoder's output is not an ``(n, e)`` array of finite floats.
         """
         computed: dict[str, list[int]] = {}
         atoms: list[int] = []
@@ -422,14 +422,14 @@ class Values:
         return min(1.0, max(0.0, self._embedded.cosine(asked, held)))
 
     def is_embedded(self, path: Path, value: Any) -> bool:
-        """Whether a value is a string of which a string encoder makes a part."""
+        """Whether a value is a string that the string encoder also embeds."""
         if not self._shares.encoder or not isinstance(value, str) or convert(value, self._conversions) is not None:
             return False
         shares = self._place(path)[1]
         return bool(shares.encoder and shares.exact < 1 and word_tokens(value))
 
     def embedded(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return what the string encoder makes of strings, each of length one: ``(n, e)`` float32."""
+        """Return the string encoder's unit vectors of strings: ``(n, e)`` float32."""
         return self._embedded(texts)
 
 
