@@ -217,8 +217,8 @@ def test_places_where_no_index_goes(output, tmp_path, monkeypatch):
     create(output, 1)
     for place, message in (
         ("", "output must be the name of a file or folder"),
-        ("/", "/: cannot be an index"),
-        ("nowhere/index", "nowhere/index: cannot be an index"),
+        ("/", "/ cannot be an index"),
+        ("nowhere/index", "nowhere/index cannot be an index"),
         ("file", "file exists and is not an index"),
         ("folder", "folder exists and is not an index"),
         ("index", "index is an input"),

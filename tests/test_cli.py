@@ -242,7 +242,7 @@ def test_a_bad_search_says_why(catalog, capsys, words, message):
         (b"1", ["--dim", "0"], "dim must be"),
         (b"1", ["--balance", "2"], "balance must be"),
         (b"1", ["-o", "."], ". exists and is not an index"),
-        (b"1", ["-o", "no/folder.hdc"], "no/folder.hdc: cannot be an index"),
+        (b"1", ["-o", "no/folder.hdc"], "no/folder.hdc cannot be an index"),
         (b"1", ["--weight", "a"], "--weight a: expected NAME=number"),
         (b"1", ["--weight", "a=b"], "--weight a=b: expected NAME=number"),
         (b"1", ["--arrays", "a=some"], "arrays['a'] must be one of"),

@@ -501,7 +501,7 @@ def test_vectors_are_searched_by_row_and_by_file(tab, indexes):
     until(tab, f"document.querySelector('.hits .name').textContent === '{index.keys([5])[0]}'")
     assert found(tab) == keys(VECTORS[[5]])
     for content, said in (
-        (b"abc", "not a .npy file"),
+        (b"abc", "no .npy file"),
         (npy(VECTORS[:, :5]), "5 numbers, and the index is of 32"),
         (npy(np.array(["a"])), "are not taken"),
         (npy(VECTORS)[:900], "cut short"),

@@ -182,5 +182,5 @@ def test_sigkill_and_the_same_command_again(tmp_path):
 
 
 def test_bad_places(folder):
-    with pytest.raises(ParameterError, match="nowhere/index: cannot be an index"):
+    with pytest.raises(ParameterError, match="nowhere/index cannot be an index"):
         build("nowhere/index", task())

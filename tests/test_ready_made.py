@@ -326,8 +326,8 @@ def test_one_call_over_quantized_embeddings(precision):
     [
         ("3", X, {}, errors.ParameterError, "queries are texts; pass encoder"),
         (X[:2], ["3"], {}, errors.ParameterError, "corpus are texts; pass encoder"),
-        (X[:2], quantized(X, "ubinary"), {}, errors.DTypeError, "say of which precision"),
-        (quantized(X, "ubinary"), X, {}, errors.DTypeError, "give floats"),
+        (X[:2], quantized(X, "ubinary"), {}, errors.DTypeError, "pass their precision"),
+        (quantized(X, "ubinary"), X, {}, errors.DTypeError, "pass floats"),
         (X[:2], X[:, :9], {}, errors.DimensionError, "64"),
         (X[:2], X, {"candidates": 5}, errors.ParameterError, "compared exactly"),
         (X[:2], X, {"ranges": RANGES}, errors.ParameterError, "compared exactly"),

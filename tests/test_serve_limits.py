@@ -407,5 +407,5 @@ def test_limits_are_checked(given):
 
 @pytest.mark.parametrize("name", ["", "a/b", "indexes", "capacity", ".hidden", "a?b", "a\nb", "a%2f"])
 def test_names_of_indexes_are_names_in_addresses(name):
-    with pytest.raises(ParameterError, match="not callable"):
+    with pytest.raises(ParameterError, match="cannot be called"):
         Served({name: colors()})

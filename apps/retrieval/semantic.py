@@ -91,7 +91,7 @@ def _floats(given: Any, encoder: Encoder | None, what: str) -> Floats:
         return encoded(given, encoder)
     rows = array(given, what)
     if rows.dtype.kind in "iu":
-        hint = "say of which precision they are, int8, uint8, binary or ubinary" if what == "corpus" else "give floats"
+        hint = "pass their precision: int8, uint8, binary or ubinary" if what == "corpus" else "pass floats"
         raise DTypeError(f"{what} are {rows.dtype}; {hint}")
     rows = as_rows(rows[None] if rows.ndim == 1 and what == "queries" else rows, None, what)
     return rows if what == "corpus" else finite(rows, 0, what)

@@ -1,7 +1,7 @@
 """Hamming distances, shared ones and exact top-k on plain packed rows, by popcount.
 
 Every kernel goes through :func:`_eight_counts`: eight rows against one query, the count of row l in lane l.
-The query is two vectors a chunk, ``flip`` and ``take``, and what is counted is ``(row ^ flip) & take``::
+The query is two vectors per chunk, ``flip`` and ``take``, and what is counted is ``(row ^ flip) & take``::
 
     Hamming distance   |row ^ query|   flip = query   take = ones
     shared ones        |row & query|   flip = 0       take = query

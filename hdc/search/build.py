@@ -139,7 +139,7 @@ class Build:
         return f"an interrupted run had other {changed}; starting over"
 
     def opened(self, open: Callable[[Path], T], create: Callable[[Path], T]) -> T:
-        """Open, for writing, the index of an interrupted run; create it anew if that is incomplete."""
+        """Open, for writing, the index of an interrupted run; create it again if that is incomplete."""
         try:
             return open(self.index)
         except (HDCError, FileNotFoundError):  # missing or incomplete, so no row was acknowledged
@@ -155,7 +155,7 @@ class Build:
             If that fails; the same task then resumes.
         """
         task = self._task()
-        # Without its task, the folder counts as another build's: after the swap it contains the old index.
+        # Without its task, the next build clears the folder: after the swap it contains the old index.
         (self.folder / TASK).unlink()
         files.sync_folder(self.folder)
         try:

@@ -53,7 +53,7 @@ class Search(NamedTuple):
         Parameters
         ----------
         queries : array
-            In the form that the searcher expects. Blocks of queries may run one after another, in several threads.
+            In the form that the searcher expects. Blocks of queries may run one after another, or in several threads.
         exact : function, optional
         """
         if self.k == 0:

@@ -2,7 +2,7 @@
 
 Two structures are derived from a snapshot: its rows in lists (:mod:`hdc.search.estimates`), and a graph of those rows,
 built from the lists. A graph never changes. Later rows form a tail that is searched in its lists. When the tail is too
-large, lists and graph are built anew. Walks pass through dead rows but do not return them. Searches among allowed rows
+large, lists and graph are built again. Walks pass through dead rows but do not return them. Searches among allowed rows
 use the lists, as do searches of small indexes.
 """
 

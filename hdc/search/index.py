@@ -187,7 +187,7 @@ class Index(ABC):
         Raises
         ------
         FileFormatError
-            If a byte differs from what was written; the message names the file.
+            If a byte differs from what was written; the message says what differs.
         """
         self.store.verify()
 

@@ -34,7 +34,7 @@ Create = Callable[[Path, Any], I]
 """Creates an empty index that can store the rows of another one."""
 
 Fill = Callable[[I, Snapshot, Ids, Ids | None], None]
-"""Copies rows of a snapshot, in order of ids, to an index: with the given ids, or numbered anew."""
+"""Copies rows of a snapshot, in order of ids, to an index: with the given ids, or renumbered."""
 
 
 def merged(
@@ -50,7 +50,7 @@ def merged(
 ) -> int:
     """Merge the rows of shards into one index; return how many rows it has.
 
-    Rows keep their ids if one index can store them. Otherwise they are numbered anew, in order of ids. After an
+    Rows keep their ids if one index can store them. Otherwise they are renumbered in order of ids. After an
     interruption, the same call resumes.
 
     Parameters

@@ -276,7 +276,7 @@ class JoinedSearcher:
         self.searcher, self.kind = searcher, searcher.kind
 
     def prepared(self, snapshot: Snapshot, previous: Any) -> "JoinedRows":
-        """Prepare each part anew; see :meth:`Searcher.prepared`."""
+        """Prepare each part; see :meth:`Searcher.prepared`."""
         assert isinstance(snapshot, JoinedSnapshot)
         return JoinedRows(snapshot, tuple(self.searcher.prepared(part, None) for part in snapshot.parts))
 

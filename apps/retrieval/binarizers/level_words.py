@@ -16,7 +16,7 @@ Run = tuple[slice, Levels]
 """A slice of a code's components with equally many levels."""
 
 SCANNED_BITS = {1: (1, 2, 4, 8), 2: (2, 4, 8), 3: (4, 8), 4: (4, 8)}
-"""Bits that a number of so many bits may have in a scan. Wider numbers become bytes, which encode levels directly."""
+"""Widths in bits that numbers of each width may have in a scan. Wider ones become bytes that encode levels directly."""
 
 GREATEST = 255
 """Byte of the greatest level; byte 0 is the least level, and the middle of the range means zero."""

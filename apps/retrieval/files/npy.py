@@ -29,7 +29,7 @@ def mapped(path: str) -> npt.NDArray[Any]:
         with np.errstate(over="raise"):
             array = np.load(path, mmap_mode="r", allow_pickle=False)
             if not isinstance(array, np.ndarray):
-                raise ValueError(f"it holds {type(array).__name__}")
+                raise ValueError(f"it contains a {type(array).__name__}")
             return array
     except OSError:
         raise

@@ -26,7 +26,7 @@ def warn_if_untrained_find_more(x: Floats, unseen: Validation, hits: Hits, bits:
     """
     if len(hits) < LEAST_QUERIES:
         return
-    size = min(bits // 8, 8 * (x.shape[1] // 8 + 1))  # scalar codes of any dimension can fill this size
+    size = min(bits // 8, 8 * (x.shape[1] // 8 + 1))  # at most what scalar codes of d components fill
     models = {
         f"SignBinarizer(dim={bits})": SignBinarizer(bits, **parameters),
         f"ScalarBinarizer(code_size={size})": ScalarBinarizer(size, **parameters),

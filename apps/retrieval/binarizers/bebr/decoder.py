@@ -42,7 +42,7 @@ LEAST_WEIGHT = 1e-3
 """Smallest weight of an axis, as a share of the largest; the metric is inverted in float32."""
 
 REST_BLOCK = 128
-"""Block size of vectors, in multiples of a vector's size; larger blocks run slower."""
+"""Factor by which blocks of vectors are smaller than usual; larger ones run slower."""
 
 SOLVER_STEPS = 4
 """Conjugate gradient steps per table fit; the next round continues from there."""
