@@ -181,6 +181,8 @@ def test_lists_and_graph_are_measured_on_a_larger_part(monkeypatch):
     assert found.growth.part == 2400
     assert found.growth.powers == {"flat": 1.0, "ivf": pytest.approx(1.0), "graph": pytest.approx(0.25)}
     assert found.chosen.kind == "graph"  # slower on the sample
+    rates[2400] = {"ivf": 900.0, "graph": 900.0}  # faster than the sample, as when other work has ended
+    assert tune(x, recall=0.8, metric="cosine").growth.powers == {"flat": 1.0} | trials.LEAST_GROWTH
     monkeypatch.setattr(tuned, "SAMPLE", 1500)
     rates[1500] = rates[2700] = {"ivf": 800.0, "graph": 400.0}
     found = tune(x, recall=0.8, metric="cosine")  # there are less than twice as many
