@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = {"hdc": "hdc", "backends": "hdc.backends", "apps": "hdc.apps"}
 LAYERS = [
     {"errors"},
-    {"words", "kernels", "checks", "bounds", "plugins", "markup"},
+    {"words", "kernels", "checks", "bounds", "plugins", "markup", "distinct"},
     {"dispatch"},
     {"dtypes", "atoms", "registry", "topk", "similarity", "files", "tally"},
     {"vsa"},
