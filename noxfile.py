@@ -51,3 +51,10 @@ def coverage(session: nox.Session) -> None:
     """Measure coverage of everything but compiled kernels; arguments go to pytest."""
     session.install(*PINNED, "-e", ".[dev,test]")
     session.run("pytest", "-q", "-n", "auto", "-m", "not slow", "--cov", *session.posargs)
+
+
+@nox.session
+def api(session: nox.Session) -> None:
+    """Let Schemathesis send to a server of every kind of index what its OpenAPI description allows, and what not."""
+    session.install(*PINNED, "-e", ".[test]", "schemathesis>=4.32")
+    session.run("pytest", "-q", "tests/test_serve_schema.py", *session.posargs)

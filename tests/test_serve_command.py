@@ -19,7 +19,7 @@ from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, SignBinarizer
 pytest.importorskip("fastapi", reason="needs the extra serve")
 pytest.importorskip("httptools", reason="needs the extra serve")
 
-from hdc.apps.serve import command  # isort: skip  # behind the skip where there are no libraries
+from hdc.apps.serve import command, connections  # isort: skip  # behind the skip where there are no libraries
 from hdc.apps.serve.opening import encoders, opened_indexes  # isort: skip
 from hdc.errors import FileFormatError, ParameterError
 
@@ -147,6 +147,27 @@ def test_a_port_that_is_taken_is_an_error(folder, capsys):
     with command.socket_at("127.0.0.1", 0) as taken:
         assert main(["serve", "--port", str(taken.getsockname()[1]), str(folder / "docs.hdc")]) == 1
     assert "cannot listen at 127.0.0.1" in capsys.readouterr().err
+
+
+def test_the_page_is_opened_in_a_browser_when_the_server_answers(folder, monkeypatch):
+    made, seen = [], []
+
+    class Kept(connections.Server):
+        def __init__(self, *given):
+            super().__init__(*given)
+            made.append(self)
+
+    def browser(address):
+        port = int(address.rsplit(":", 1)[1].strip("/"))
+        seen.append((address, asked(port, "/health")[0]))  # waits for the answer, as a browser of the terminal does
+        made[0].should_exit = True
+
+    monkeypatch.setattr(connections, "Server", Kept)
+    monkeypatch.setattr("webbrowser.open", browser)
+    assert main(["serve", "--port", "0", "--open", "--no-access-log", str(folder / "docs.hdc")]) == 0
+    ((address, status),) = seen
+    assert address.startswith("http://127.0.0.1:")
+    assert status == 200
 
 
 def test_every_kind_of_index_is_opened_as_what_it_is(folder):

@@ -2,7 +2,7 @@
 
 import contextlib
 import importlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -11,11 +11,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import hdc
-from hdc.apps.serve.answers import RefusedError, failed
+from hdc.apps.serve.answers import RefusedError, failed, not_found
 from hdc.apps.serve.bodies import invalid, with_bodies
 from hdc.apps.serve.guard import Access, Guard
 from hdc.apps.serve.indexes import Served
@@ -67,15 +68,41 @@ def create_app(served: Served, access: Access | None = None, *, log: bool = Fals
         """Return counters and gauges for Prometheus."""
         return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
 
-    for name in ROUTERS:
-        app.include_router(importlib.import_module(f"hdc.apps.serve.routes.{name}").router(served))
+    routers = [importlib.import_module(f"hdc.apps.serve.routes.{name}").router(served) for name in ROUTERS]
+    for router in routers:
+        app.include_router(router)
+    elsewhere = Elsewhere([route for router in routers for route in router.routes])
+    app.router.routes.append(Route("/api/{rest:path}", elsewhere, include_in_schema=False))
     app.mount("/", StaticFiles(directory=str(files("hdc.apps.serve") / "page"), html=True))
-    guarded: ASGIApp = Guard(with_bodies(app), access, metrics, log=log)
+    named = with_bodies(app, [opened.name for opened in served])
+    guarded: ASGIApp = Guard(named, access, metrics, log=log)
     if access.origins:
         headers = ["authorization", "content-type"]
         methods = ["GET", "POST", "PUT", "DELETE"]
         guarded = CORSMiddleware(guarded, list(access.origins), methods, headers, max_age=600)
     return guarded
+
+
+class Elsewhere:
+    """What answers where no route does: at another address of ``/api/``, or by another method.
+
+    Parameters
+    ----------
+    routes : sequence of Route
+        That are there.
+    """
+
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse: 405 with the methods that the address takes, 404 if it takes none."""
+        alike = [route for route in self._routes if route.matches(scope)[0] is Match.PARTIAL]
+        methods = ", ".join(sorted({method for route in alike for method in getattr(route, "methods", ())}))
+        if not methods:
+            raise not_found("there is nothing at this address; /openapi.json describes what there is")
+        message = f"this address takes {methods}, not {scope['method']}"
+        raise RefusedError(405, message, "HTTPError", {"allow": methods})
 
 
 async def _failed(request: Request, error: Exception) -> Response:

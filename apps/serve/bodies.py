@@ -1,7 +1,7 @@
 """Read request bodies within limits, parse them strictly, and validate them against a model."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, TypeVar, cast
 
 from fastapi import FastAPI
@@ -38,22 +38,28 @@ LINGER_BYTES, LINGER_SECONDS = 16 << 20, 2.0
 
 
 def described(model: type[models.Body]) -> dict[str, Any]:
-    """Return the OpenAPI description of a request body."""
-    schema = {"$ref": REFERENCES.format(model=model.__name__)}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    """Return what OpenAPI says of a request with such a body, and of the failures that a body brings."""
+
+    def content(of: type[BaseModel]) -> dict[str, Any]:
+        return {"application/json": {"schema": {"$ref": REFERENCES.format(model=of.__name__)}}}
+
+    refused = {str(s): {"description": STATUSES[s], "content": content(models.Failure)} for s in (408, 413, 422)}
+    return {"requestBody": {"required": True, "content": content(model)}, "responses": refused}
 
 
 def answers(model: type[BaseModel], *statuses: int, ok: int = 200) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI description of responses: a model, the errors of every request, and further statuses."""
+    """Return what OpenAPI says of answers: a model, and the failures that every request may meet, and more."""
+    return {ok: {"model": model, "description": (model.__doc__ or "").strip()}, **failures(*statuses)}
+
+
+def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of the failures that every request may meet, and of more."""
     always = {400, 401, 404, 429, 504, *statuses}
-    found: dict[int | str, dict[str, Any]] = {ok: {"model": model, "description": (model.__doc__ or "").strip()}}
-    for status in sorted(always):
-        found[status] = {"model": models.Failure, "description": STATUSES[status]}
-    return found
+    return {status: {"model": models.Failure, "description": STATUSES[status]} for status in sorted(always)}
 
 
-def with_bodies(app: FastAPI) -> FastAPI:
-    """Add the schemas of request bodies, which FastAPI does not read, to an application's OpenAPI."""
+def with_bodies(app: FastAPI, names: Sequence[str]) -> FastAPI:
+    """Let an application's OpenAPI name its indexes, and have the schemas of bodies, which are not read by FastAPI."""
     made = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -63,7 +69,11 @@ def with_bodies(app: FastAPI) -> FastAPI:
             _, definitions = models_json_schema(bodies, ref_template=REFERENCES)
             known = schema.setdefault("components", {}).setdefault("schemas", {})
             known |= {name: known.get(name, value) for name, value in definitions["$defs"].items()}
-            return schema  # FastAPI caches it
+            for operation in (one for path in schema["paths"].values() for one in path.values()):
+                for parameter in operation.get("parameters", ()):
+                    if (parameter["in"], parameter["name"]) == ("path", "index"):
+                        parameter["schema"]["enum"] = list(names)
+            return schema  # which FastAPI remembers, and returns the next time
         return cast(dict[str, Any], app.openapi_schema)
 
     app.openapi = openapi

@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import socket
 import sys
+import threading
 from typing import Any
 
 from hdc import checks
@@ -112,7 +113,8 @@ def run(arguments: argparse.Namespace) -> int:
             if arguments.open:
                 import webbrowser
 
-                webbrowser.open(address)
+                # a browser of the terminal ends when its page is closed, and asks the server that runs below
+                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
             server.run(sockets=[listening])
     return 0
 

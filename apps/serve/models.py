@@ -65,7 +65,7 @@ class Found(Body):
     documents: Annotated[bool, Field(description="Return the documents of hits.")] = True
     options: Annotated[Options | None, Field(description="Of indexes of embeddings and codes.")] = None
     bitorder: BitOrder = None
-    timeout_ms: Annotated[float | None, Field(gt=0, description="Less time than the server would take.")] = None
+    timeout_ms: Annotated[float | None, Field(ge=1, description="Less time than the server would take.")] = None
 
 
 class Search(Found):
@@ -280,6 +280,13 @@ class Changed(BaseModel):
     ids: list[int]
     rows: int
     generation: int
+
+
+class Refreshed(Moment):
+    """Whether there was something new to show."""
+
+    changed: bool
+    rows: int
 
 
 class Health(BaseModel):

@@ -9,7 +9,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from hdc.apps.serve.answers import answer
-from hdc.apps.serve.bodies import body_of, described
+from hdc.apps.serve.bodies import body_of, described, failures
 from hdc.apps.serve.capacity import Setting, answered, choices
 from hdc.apps.serve.indexes import Served
 from hdc.apps.serve.models import Body
@@ -34,25 +34,27 @@ def router(served: Served) -> APIRouter:
 
     routes = APIRouter(lifespan=lifespan)
 
-    @routes.get("/api/capacity")
+    @routes.get("/api/capacity", responses=failures())
     async def tasks() -> Response:
         """List what can be asked."""
         return answer(choices())
 
-    @routes.get("/api/capacity/bounds")
+    @routes.get("/api/capacity/bounds", responses=failures())
     async def bounds(request: Request) -> Response:
         """Return the dimension that each bound asks for, as curves, with theorems, and the storage of all models."""
         asked = dict(request.query_params)
         setting, axis = Setting.of(asked), asked.get("axis", "items")
         return answer(await served.run(lambda: answered(setting, axis)))
 
-    @routes.get("/api/capacity/experiment")
+    @routes.get("/api/capacity/experiment", responses=failures())
     async def latest() -> Response:
         """Return the points of the experiment that began last."""
         run = trials.latest()
         return answer(None if run is None else await served.run(run.to_json))
 
-    @routes.post("/api/capacity/experiment", openapi_extra=described(Asked))
+    @routes.post(
+        "/api/capacity/experiment", status_code=202, openapi_extra=described(Asked), responses=failures(409, 413, 422)
+    )
     async def start(request: Request) -> Response:
         """Begin an experiment."""
         asked = await body_of(request, Asked, served.limits)
@@ -60,7 +62,7 @@ def router(served: Served) -> APIRouter:
         run = await served.run(lambda: trials.start(setting, asked.trials))
         return answer(await served.run(run.to_json), 202)
 
-    @routes.delete("/api/capacity/experiment")
+    @routes.delete("/api/capacity/experiment", responses=failures())
     async def cancel() -> Response:
         """Call off the experiment that is running."""
         await served.run(trials.cancel)

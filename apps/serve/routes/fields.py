@@ -11,7 +11,7 @@ from starlette.responses import Response
 from hdc.apps.json import JSONIndex
 from hdc.apps.serve import models
 from hdc.apps.serve.answers import answer, unprocessable
-from hdc.apps.serve.bodies import body_of, described
+from hdc.apps.serve.bodies import body_of, described, failures
 from hdc.apps.serve.comparing import compared
 from hdc.apps.serve.conditions import conditions_of
 from hdc.apps.serve.indexes import Served
@@ -68,21 +68,21 @@ def router(served: Served) -> APIRouter:
         if served[index].kind != "json":
             raise unprocessable(f"{index} has no documents, so it has no fields; see /api/{index}")
 
-    @routes.get("/api/{index}/fields")
+    @routes.get("/api/{index}/fields", responses=failures(422))
     async def fields(index: str, most: Annotated[int, Query(ge=1, le=MOST_VALUES)] = 10) -> Response:
         """Say what documents have at each path: how many, which kinds and values, how numbers spread."""
         check(index)
         result, generation = await served.read(index, lambda opened: described_fields(opened, most))
         return answer({**result, "generation": generation})
 
-    @routes.get("/api/{index}/decodable")
+    @routes.get("/api/{index}/decodable", responses=failures(422))
     async def decodable(index: str) -> Response:
         """Predict how well the values of each path can be read back out of the vectors; ``done`` says whether it is."""
         check(index)
         opened = served[index]
         return answer(predictions.of(index, opened.generation, lambda: opened.read(predicted)))
 
-    @routes.get("/api/{index}/values")
+    @routes.get("/api/{index}/values", responses=failures(422))
     async def values(
         index: str,
         path: str | None = None,
@@ -94,7 +94,7 @@ def router(served: Served) -> APIRouter:
         found, generation = await served.read(index, lambda opened: suggested(opened, path, prefix, most))
         return answer({"values": found, "generation": generation})
 
-    @routes.post("/api/{index}/facets", openapi_extra=described(Facets))
+    @routes.post("/api/{index}/facets", openapi_extra=described(Facets), responses=failures(413, 422))
     async def facets(index: str, request: Request) -> Response:
         """Count the values of some paths in the documents that pass."""
         check(index)
@@ -108,7 +108,7 @@ def router(served: Served) -> APIRouter:
         found, generation = await served.read(index, counted)
         return answer({**found, "generation": generation})
 
-    @routes.post("/api/{index}/compare", openapi_extra=described(Compare))
+    @routes.post("/api/{index}/compare", openapi_extra=described(Compare), responses=failures(413, 422))
     async def compare(index: str, request: Request) -> Response:
         """Say what two documents share: the cosine of their vectors, and the part of each field in it."""
         check(index)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from hdc.apps.json import JSONIndex
 from hdc.apps.json.document.paths import parse_path, values_at
 from hdc.apps.serve.answers import answer, not_found
-from hdc.apps.serve.bodies import body_of, described
+from hdc.apps.serve.bodies import body_of, described, failures
 from hdc.apps.serve.indexes import Opened, Served
 from hdc.apps.serve.models import Body
 from hdc.apps.serve.projection.axes import spread
@@ -78,40 +78,44 @@ def router(served: Served) -> APIRouter:
             raise not_found(f"{index} has no map yet; POST /api/{index}/map makes one")
         return found
 
-    @routes.get("/api/{index}/map")
+    @routes.get("/api/{index}/map", responses=failures(422))
     async def status(index: str, method: Method = "pca") -> Response:
         """Say whether there is a map, and how far one in the making is."""
         own = maps[served[index].name]
         return answer(await served.run(lambda: own.status(method)))
 
-    @routes.post("/api/{index}/map", openapi_extra=described(Start))
+    @routes.post("/api/{index}/map", status_code=202, openapi_extra=described(Start), responses=failures(409, 413, 422))
     async def start(index: str, request: Request) -> Response:
         """Begin to make a map."""
         asked, own = await body_of(request, Start, served.limits), maps[served[index].name]
         await served.run(lambda: own.start(asked.method))
         return answer(await served.run(lambda: own.status(asked.method)), 202)
 
-    @routes.delete("/api/{index}/map")
+    @routes.delete("/api/{index}/map", responses=failures(422))
     async def cancel(index: str, method: Method = "pca") -> Response:
         """Call off the map that is being made."""
         own = maps[served[index].name]
         await served.run(own.cancel)
         return answer(await served.run(lambda: own.status(method)))
 
-    @routes.get("/api/{index}/map/points")
+    @routes.get(
+        "/api/{index}/map/points",
+        response_class=Response,
+        responses={200: {"content": {BINARY: {}}}, **failures(422)},
+    )
     async def points(index: str, method: Method = "pca") -> Response:
         """Return points and ids: n pairs of little-endian float32, then n little-endian float64."""
         found = await served.run(lambda: made(index, method))
         body = found.points.astype("<f4").tobytes() + found.ids.astype("<f8").tobytes()
         return Response(body, headers={"x-generation": str(found.generation)}, media_type=BINARY)
 
-    @routes.get("/api/{index}/map/fields")
+    @routes.get("/api/{index}/map/fields", responses=failures())
     async def fields(index: str) -> Response:
         """List the fields that points can be colored by, the most telling first."""
         found, _ = await served.read(index, _fields)
         return answer(found)
 
-    @routes.get("/api/{index}/map/colors")
+    @routes.get("/api/{index}/map/colors", responses=failures(422))
     async def colors(index: str, field: str, method: Method = "pca") -> Response:
         """Return a byte for each point, in their order: its category, or its number on a scale."""
 
@@ -123,7 +127,7 @@ def router(served: Served) -> APIRouter:
         found, generation = await served.read(index, colored)
         return answer({"field": field, "generation": generation, **found})
 
-    @routes.post("/api/{index}/map/region", openapi_extra=described(Region))
+    @routes.post("/api/{index}/map/region", openapi_extra=described(Region), responses=failures(413, 422))
     async def region(index: str, request: Request) -> Response:
         """Return the rows in a polygon, and what their documents have in common that others do not."""
         asked = await body_of(request, Region, served.limits)
@@ -139,7 +143,7 @@ def router(served: Served) -> APIRouter:
         found, generation = await served.read(index, within)
         return answer({**found, "generation": generation})
 
-    @routes.get("/api/{index}/map/card")
+    @routes.get("/api/{index}/map/card", responses=failures(422))
     async def card(index: str, id: int) -> Response:
         """Return a row in a few short lines."""
         found, _ = await served.read(index, lambda opened: _card(opened, id))

@@ -6,7 +6,7 @@ from starlette.responses import Response
 import hdc
 from hdc.apps.serve import models
 from hdc.apps.serve.answers import answer
-from hdc.apps.serve.bodies import answers
+from hdc.apps.serve.bodies import answers, failures
 from hdc.apps.serve.indexes import Served
 
 
@@ -21,7 +21,7 @@ def router(served: Served) -> APIRouter:
         states = {opened.name: "failing" if opened.failure else "ok" for opened in served}
         return answer({"status": "degraded" if failing else "ok", "version": hdc.__version__, "indexes": states})
 
-    @routes.get("/api/indexes", responses={200: {"model": list[models.Info]}})
+    @routes.get("/api/indexes", responses={200: {"model": list[models.Info]}, **failures()})
     async def indexes() -> Response:
         """List the indexes."""
         return answer([opened.info() for opened in served])

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from hdc.apps.serve.answers import answer
+from hdc.apps.serve.bodies import failures
 from hdc.apps.serve.indexes import Served
 from hdc.apps.serve.tradeoff import Tradeoff
 from hdc.errors import ConflictError
@@ -27,14 +28,14 @@ def router(served: Served) -> APIRouter:
 
     routes = APIRouter(tags=["search"], lifespan=lifespan)
 
-    @routes.get("/api/{index}/tradeoff")
+    @routes.get("/api/{index}/tradeoff", responses=failures())
     async def status(index: str) -> Response:
         """Return what was measured of the index as it is now, or null."""
         own = measured.get(served[index].name)
         there = own is not None and own.generation == served[index].generation
         return answer(own.to_json() if own is not None and there else None)
 
-    @routes.post("/api/{index}/tradeoff")
+    @routes.post("/api/{index}/tradeoff", status_code=202, responses=failures(409))
     async def start(index: str) -> Response:
         """Measure recall and time, unless that was done."""
         opened = served[index]

@@ -79,7 +79,7 @@ def router(served: Served) -> APIRouter:
 
         return await changed(opened, change)
 
-    @routes.post("/api/{index}/refresh", responses=answers(models.Changed, 403))
+    @routes.post("/api/{index}/refresh", responses=answers(models.Refreshed))
     async def refresh(index: str, request: Request) -> Response:
         """Go on to what a writer has changed; the server does so by itself every second."""
         began, opened = time.perf_counter(), served[index]
