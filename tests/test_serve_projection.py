@@ -492,6 +492,7 @@ def client(tmp_path_factory):
         for name in ("documents", "vectors", "codes"):
             assert asked.post(f"/api/{name}/map", {}, 202)["method"] == "pca"
             wait(lambda name=name: asked.get(f"/api/{name}/map")["state"] == "ready")
+            wait(lambda name=name: asked.get(f"/api/{name}/map")["working"] is None)  # else the next one is refused
         yield asked
 
 
