@@ -56,14 +56,15 @@ class Client:
 
 
 @contextlib.contextmanager
-def serving(indexes, limits=None, access=None, *, log=False, **options):
-    """Serve indexes until the end of the block; yields a client."""
+def serving(indexes, limits=None, access=None, *, log=False, warm=True, **options):
+    """Serve indexes until the end of the block; yields a client, once they are warm if that is wanted."""
     with socket_at("127.0.0.1", 0) as listening, Served(indexes, limits or Limits(), **options) as served:
         server = Server(create_app(served, access, log=log), served.limits)
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         try:
             wait(lambda: server.started or not thread.is_alive())
+            wait(lambda: not warm or all(opened.warm for opened in served) or not thread.is_alive())
             yield Client(listening.getsockname()[1], served)
         finally:
             server.should_exit = True

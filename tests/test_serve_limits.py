@@ -44,7 +44,7 @@ class Slow(JSONIndex):
         self.free, self.begun = threading.Event(), 0
 
     def search_many(self, queries, *arguments, **named):
-        if queries and queries[0] != {"*": "a"}:  # the search that warms
+        if threading.current_thread().name != "serve-warm":
             self.begun += 1
             self.free.wait(60)
         return super().search_many(queries, *arguments, **named)
@@ -160,7 +160,7 @@ def test_a_row_is_named_once(client):
 def test_a_failure_tells_nothing_of_the_program(caplog):
     class Broken(JSONIndex):
         def search_many(self, queries, *arguments, **named):
-            if queries != [{"*": "a"}]:  # the search that warms
+            if threading.current_thread().name != "serve-warm":
                 raise ZeroDivisionError("a secret of the program")
             return super().search_many(queries, *arguments, **named)
 

@@ -1,6 +1,7 @@
 """The open indexes of a server: found by name, read at one generation, and refreshed when a writer commits."""
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -20,8 +21,13 @@ from hdc.search.index import Index
 
 T = TypeVar("T")
 
+LOG = logging.getLogger("hdc.serve")
+
 RESERVED = ("indexes", "capacity")
 """Names with another meaning in addresses."""
+
+WARM_SECONDS = 2.0
+"""Seconds that a starting server waits for its indexes to be warm; after that they warm up beside requests."""
 
 TRIES = 3
 """Reads that are repeated because a change was shown meanwhile, before changes have to wait."""
@@ -46,6 +52,8 @@ class Opened:
         Turns requests into calls of the index.
     failure : str or None
         Why the last refresh failed.
+    warm : bool
+        Whether the first search has nothing left to prepare.
 
     Raises
     ------
@@ -61,6 +69,7 @@ class Opened:
         self.name, self.index, self.ways = name, index, _ways(index, encoder)
         self.writable = writable and index.writable
         self.failure: str | None = None
+        self.warm = False
         self.changing = threading.Lock()
         """Held while the index, or the state that it shows, changes."""
 
@@ -186,6 +195,7 @@ class Served:
         self.running = Running(self.limits)
         self._refresh_seconds, self._ended = refresh_seconds, threading.Event()
         self._refresher: threading.Thread | None = None
+        self._warmer: threading.Thread | None = None
         self._started = False
 
     def __iter__(self) -> Iterator[Opened]:
@@ -226,15 +236,36 @@ class Served:
     # ------------------------------------------------------------------ beginning and end
 
     def start(self) -> None:
-        """Search each index once, then check for changes in a thread, for which searches never wait."""
+        """Search each index once, then check for changes, in threads: searches wait for neither.
+
+        Raises
+        ------
+        Exception
+            What the searches raise, such as FileFormatError of a damaged index; after two seconds, the log says so.
+        """
         if self._started:
             return
         self._started = True
-        for opened in self:
-            opened.ways.warm()
+        raised: list[Exception] = []
+        self._warmer = threading.Thread(target=self._warm, args=(raised,), name="serve-warm", daemon=True)
+        self._warmer.start()
+        self._warmer.join(WARM_SECONDS)
+        if raised:
+            raise raised[0]
         if self._refresh_seconds:
             self._refresher = threading.Thread(target=self._refresh, name="serve-refresh", daemon=True)
             self._refresher.start()
+
+    def _warm(self, raised: list[Exception]) -> None:
+        for opened in self:
+            if self._ended.is_set():
+                return
+            try:
+                opened.ways.warm()
+            except Exception as error:
+                LOG.error("%s cannot be searched: %s", opened.name, error)
+                raised.append(error)
+            opened.warm = True
 
     def _refresh(self) -> None:
         while not self._ended.wait(self._refresh_seconds):
@@ -244,8 +275,9 @@ class Served:
     def close(self) -> None:
         """Wait for running calls, then close the indexes."""
         self._ended.set()
-        if self._refresher is not None:
-            self._refresher.join()
+        for thread in (self._warmer, self._refresher):
+            if thread is not None:
+                thread.join()
         self.running.close()
         with contextlib.ExitStack() as stack:
             for opened in self:

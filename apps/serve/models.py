@@ -294,4 +294,4 @@ class Health(BaseModel):
 
     status: Literal["ok", "degraded"]
     version: str
-    indexes: dict[str, str]
+    indexes: dict[str, Literal["ok", "warming", "failing"]]

@@ -16,11 +16,18 @@ from hdc.apps.serve import models
 from hdc.apps.serve.answers import unprocessable
 from hdc.apps.serve.conditions import Given, conditions_of
 from hdc.apps.serve.kinds.kind import Kind, Name, Queries, Result
+from hdc.apps.serve.projection.region import leaves
 from hdc.errors import HDCError
 from hdc.search.measures import Ids
 
 EXAMPLES = 200
 """Documents that a prediction of what can be decoded is made for."""
+
+LEAVES, WORDS = 3, 40
+"""Values of a document, and letters of each, that are searched for at the start."""
+
+UNKNOWN = "q" * 9
+"""What no document has; it is long enough that words are compared with it which differ by two letters."""
 
 
 class Documents(Kind):
@@ -137,10 +144,13 @@ class Documents(Kind):
         self.index.prepare()
 
     def warm(self) -> None:
-        """Search once, by words and by a document."""
+        """Search as people do: by words that are there, and by one that is looked up as if it were misspelled."""
         super().warm()
-        with contextlib.suppress(HDCError):
-            self.search([{"*": "a"}], models.Search(k=1))
+        for number in self.index.ids()[:1].tolist():
+            texts = [str(value)[:WORDS] for _, value in itertools.islice(leaves(self.index.document(number)), LEAVES)]
+            for text in (*texts, UNKNOWN):
+                with contextlib.suppress(HDCError):
+                    self.search([{"*": text}], models.Search(k=1, explain=True))
 
     def add(self, body: models.Write) -> Ids:
         """Add documents."""

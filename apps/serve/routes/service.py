@@ -16,9 +16,12 @@ def router(served: Served) -> APIRouter:
 
     @routes.get("/health", responses={200: {"model": models.Health}})
     async def health() -> Response:
-        """Say whether the server answers; ``degraded`` if an index cannot be refreshed, and is shown as it was."""
+        """Say whether the server answers; ``degraded`` if an index cannot be refreshed, and is shown as it was.
+
+        An index is ``warming`` while its first searches may take longer.
+        """
         failing = any(opened.failure for opened in served)
-        states = {opened.name: "failing" if opened.failure else "ok" for opened in served}
+        states = {o.name: "failing" if o.failure else "ok" if o.warm else "warming" for o in served}
         return answer({"status": "degraded" if failing else "ok", "version": hdc.__version__, "indexes": states})
 
     @routes.get("/api/indexes", responses={200: {"model": list[models.Info]}, **failures()})
