@@ -400,7 +400,7 @@ def test_codes_without_numbers_are_told():
     codes = model.transform(unit(clustered(9)))
     codes[4, 1] |= np.uint64(0x7FC00000)  # the scale, a NaN then
     index.codes.add(codes)
-    with pytest.raises(errors.FileFormatError, match="no numbers"):
+    with pytest.raises(errors.FileFormatError, match="contains NaN or infinity"):
         index.search(clustered(2), 1)
 
 

@@ -190,7 +190,7 @@ def test_ctrl_c_while_a_graph_is_built(tmp_path, capsys, monkeypatch):
     assert not (tmp_path / "index").exists()
     monkeypatch.chdir(tmp_path)
     assert main(words) == 0
-    assert capsys.readouterr().err == "going on with an interrupted run\n"
+    assert capsys.readouterr().err == "resuming an interrupted run\n"
     assert sorted(os.listdir(tmp_path)) == ["index", "model", "v.npy"]
     with EmbeddingIndex.open("index") as index:
         index.verify()

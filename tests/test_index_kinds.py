@@ -337,7 +337,7 @@ def test_lists_without_centroids_are_told(tmp_path):
         index.train(codes(30), lists=4)
         index.add(codes(5))
         index.store.set_meta({name: value for name, value in index.store.meta.items() if name != "coarse"})
-    with BinaryIndex.open(tmp_path / "i") as loaded, pytest.raises(errors.FileFormatError, match="and there are 0"):
+    with BinaryIndex.open(tmp_path / "i") as loaded, pytest.raises(errors.FileFormatError, match="but there are 0"):
         loaded.search(codes(1))
 
 

@@ -206,7 +206,7 @@ def test_a_writer_whose_store_was_compacted_or_replaced_by_another_one_refuses(f
             store._lock.release()
             with Store.open(folder, "thing", writable=True) as other:
                 change(other)
-                with pytest.raises(errors.ConflictError, match="somebody else"):
+                with pytest.raises(errors.ConflictError, match="another writer"):
                     store.append(rows(6), documents=[b"6"])
 
 

@@ -345,4 +345,4 @@ class DocumentSearch(Index):
             return explainer.reasons([hit])[0]
         if not isinstance(hit, Iterable):
             raise checks.wrong(hit, "hit", "a Hit or an iterable of hits")
-        return explainer.reasons([instance(one, "each hit", Hit) for one in hit])
+        return explainer.reasons([instance(one, "each hit", Hit) for one in listed(hit, "hit")])
