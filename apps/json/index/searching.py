@@ -343,6 +343,8 @@ class DocumentSearch(Index):
         explainer = Explainer(self._search(), taken(query, "the query"), weights)
         if isinstance(hit, Hit):
             return explainer.reasons([hit])[0]
-        if not isinstance(hit, Iterable):
-            raise checks.wrong(hit, "hit", "a Hit or an iterable of hits")
-        return explainer.reasons([instance(one, "each hit", Hit) for one in listed(hit, "hit")])
+        try:
+            hits = list(hit)
+        except TypeError:
+            raise checks.wrong(hit, "hit", "a Hit or an iterable of hits") from None
+        return explainer.reasons([instance(one, "each hit", Hit) for one in hits])
