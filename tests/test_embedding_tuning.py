@@ -130,14 +130,14 @@ def only(monkeypatch, *names):
 def test_a_graph_is_tried_and_made_if_it_is_the_best(monkeypatch, tmp_path):
     x, queries = walked(monkeypatch, 2000)
     only(monkeypatch, "graph", "RaBitQ, 1 bit")
-    found = tune(x, recall=0.95, metric="cosine")
+    found = tune(x, recall=0.95, metric="cosine", queries=queries)
     tried = {one.recipe.name: one for one in found.trials}
     graph, lists = tried["graph, 1 bit, int8"], tried["RaBitQ, 1 bit, int8"]
     assert (graph.kind, lists.kind) == ("graph", "ivf")
     assert graph.measured.bytes_per_vector > lists.measured.bytes_per_vector + 32  # records and links
     assert "graph, 1 bit, int8, effort" in "\n".join(found.table())
     only(monkeypatch, "graph")
-    index, measured = tune(x, recall=0.95, metric="cosine").index(tmp_path / "index")
+    index, measured = tune(x, recall=0.95, metric="cosine", queries=queries).index(tmp_path / "index")
     with index:
         assert index.kind == "graph"
         assert index.bytes_per_vector == measured.bytes_per_vector
@@ -156,17 +156,17 @@ def test_a_graph_is_not_tried_of_few_vectors_or_bytes_or_where_it_is_not_wanted(
     for backend, graph, there in (("numba", True, 1), ("auto", True, 1), ("numba", False, 0), ("numpy", True, 0)):
         found = recipes.recipes(32, 10_000, None, "l2", 0, backend, graph=graph)
         assert sum(recipe.kind == "graph" for recipe in found) == there
-    x, _ = walked(monkeypatch)
+    x, queries = walked(monkeypatch)
     only(monkeypatch, "graph", "RaBitQ, 1 bit, int8")
-    size = max(one.measured.bytes_per_vector for one in tune(x, recall=0.5, metric="cosine").trials)
+    size = max(one.measured.bytes_per_vector for one in tune(x, recall=0.5, metric="cosine", queries=queries).trials)
     for most, kinds in ((size, ["ivf"]), (1.2 * size, ["ivf", "graph"])):  # what all vectors may need is left to spare
-        found = tune(x, recall=0.5, metric="cosine", bytes_per_vector=int(most))
+        found = tune(x, recall=0.5, metric="cosine", queries=queries, bytes_per_vector=int(most))
         assert [one.kind for one in found.trials] == kinds
-    assert [one.kind for one in tune(x, recall=0.5, metric="cosine", graph=False).trials] == ["ivf"]
+    assert [one.kind for one in tune(x, recall=0.5, metric="cosine", queries=queries, graph=False).trials] == ["ivf"]
 
 
 def test_lists_and_graph_are_measured_on_a_larger_part(monkeypatch):
-    x, _ = walked(monkeypatch)
+    x, queries = walked(monkeypatch)
     monkeypatch.setattr(tuned, "SAMPLE", 600)
     only(monkeypatch, "graph", "RaBitQ, 1 bit, int8")
     rates, seen = {600: {"ivf": 800.0, "graph": 400.0}, 2400: {"ivf": 200.0, "graph": 800.0 / 2**0.5 / 2}}, []
@@ -176,16 +176,16 @@ def test_lists_and_graph_are_measured_on_a_larger_part(monkeypatch):
         return rates[len(index)][index.kind]
 
     monkeypatch.setattr(heldout.HeldOut, "rate", rate)
-    found = tune(x, recall=0.8, metric="cosine")
+    found = tune(x, recall=0.8, metric="cosine", queries=queries)
     assert {*seen} == {(600, "ivf"), (600, "graph"), (2400, "ivf"), (2400, "graph")}
     assert found.growth.part == 2400
     assert found.growth.powers == {"flat": 1.0, "ivf": pytest.approx(1.0), "graph": pytest.approx(0.25)}
     assert found.chosen.kind == "graph"  # slower on the sample
     rates[2400] = {"ivf": 900.0, "graph": 900.0}  # faster than the sample, as when other work has ended
-    assert tune(x, recall=0.8, metric="cosine").growth.powers == {"flat": 1.0} | trials.LEAST_GROWTH
+    assert tune(x, recall=0.8, metric="cosine", queries=queries).growth.powers == {"flat": 1.0} | trials.LEAST_GROWTH
     monkeypatch.setattr(tuned, "SAMPLE", 1500)
     rates[1500] = rates[2700] = {"ivf": 800.0, "graph": 400.0}
-    found = tune(x, recall=0.8, metric="cosine")  # there are less than twice as many
+    found = tune(x, recall=0.8, metric="cosine", queries=queries)  # there are less than twice as many
     assert (found.growth.part, found.growth.powers, found.chosen.kind) == (None, trials.GROWTH, "ivf")
 
 
@@ -309,10 +309,11 @@ def test_options_are_of_the_kind_of_the_index():
 
 def test_a_graph_on_the_command_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    x, _ = walked(monkeypatch, 1500)
+    x, queries = walked(monkeypatch, 1500)
     np.save("x.npy", x)
+    np.save("q.npy", queries)
     only(monkeypatch, "graph", "RaBitQ, 1 bit, int8")
-    asked = ["embed", "auto", "x.npy", "--recall", "0.9", "-o", "index", "--metric", "cosine"]
+    asked = ["embed", "auto", "x.npy", "--recall", "0.9", "-o", "index", "--metric", "cosine", "--queries", "q.npy"]
     assert main([*asked, "--plot", "figure.svg"]) == 0
     out, err = capsys.readouterr()
     assert "graph, 1 bit, int8, effort" in out

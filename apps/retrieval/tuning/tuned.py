@@ -201,8 +201,8 @@ def tune(
     backend : str
         As for binarizers.
     graph : bool
-        Whether a graph is tried: give False if most searches will be among some of the vectors, or if vectors change
-        all the time.
+        Whether a graph is tried if ``queries`` are passed: vectors that are held out are nodes of the final graph, which
+        finds more for these. Pass False if most searches are among some vectors, or vectors change often.
 
     Returns
     -------
@@ -239,7 +239,8 @@ def tune(
     sample = source.keyed_rows(training)[0]
     metric, why = _metric(sample) if metric is None else (choice(metric, "metric", METRICS), "as asked")
     held = source.keyed_rows(own)[0] if asked is None else asked
-    wish = Wish(recall, most, metric, k, seed, backend, flag(graph, "graph"))
+    # A graph links each vector to its neighbors: it finds more for queries that are vectors of its own than for others.
+    wish = Wish(recall, most, metric, k, seed, backend, flag(graph, "graph") and asked is not None)
     found = trials(sample, _answered(held, sample, wish), wish, source.rows)
     growth = _growth(found, source, held, len(sample), wish)
     found = [trial.expected(growth) for trial in found]
