@@ -201,8 +201,8 @@ def tune(
     backend : str
         As for binarizers.
     graph : bool
-        Whether a graph is tried if ``queries`` are passed: vectors that are held out are nodes of the final graph, which
-        finds more for these. Pass False if most searches are among some vectors, or vectors change often.
+        Whether a graph is tried if ``queries`` are passed: held-out vectors are nodes of the final graph, which finds
+        more for these. Pass False if most searches are among some vectors, or vectors change often.
 
     Returns
     -------
