@@ -1,6 +1,6 @@
-"""The distinct numbers of an array, by sorting."""
+"""The distinct numbers of an array, or rows of several, by sorting."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,28 @@ def distinct(numbers: npt.NDArray[Number]) -> npt.NDArray[Number]:
     array([1, 3])
     """
     ascending = np.sort(numbers, axis=None)
-    new = np.ones(len(ascending), bool)
-    np.not_equal(ascending[1:], ascending[:-1], out=new[1:])
-    found: npt.NDArray[Number] = ascending[new]
+    found: npt.NDArray[Number] = ascending[firsts(ascending)]
     return found
+
+
+def firsts(*columns: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return which rows of sorted columns differ from the row before: the first of each run of equal rows.
+
+    Parameters
+    ----------
+    columns : (n,) arrays
+        Sorted as rows.
+
+    Returns
+    -------
+    (n,) bool array
+
+    Examples
+    --------
+    >>> firsts(np.array([1, 1, 2]), np.array([5, 5, 5]))
+    array([ True, False,  True])
+    """
+    new = np.ones(len(columns[0]), bool)
+    if len(new):
+        new[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
+    return new

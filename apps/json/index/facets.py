@@ -23,7 +23,7 @@ from hdc.apps.json.index.narrowing import columns_at
 from hdc.apps.json.values.numbers import NUMBER, Quantities
 from hdc.apps.json.values.parts import column_hash, path_hash, term_hash
 from hdc.apps.json.values.tokens import constant_tokens
-from hdc.distinct import distinct
+from hdc.distinct import distinct, firsts
 from hdc.search.live import Mask, alive, live
 from hdc.search.postings.names import Hashes, Ints, runs
 from hdc.search.postings.searcher import PostingRows
@@ -362,8 +362,8 @@ def _postings(segment: Segment, lists: Ints, mask: Mask) -> tuple[Ints, Ints]:
     rows = segment.first + (arrays.item_document[spots] if inside else spots).astype(np.int64)
     kept = mask[rows]
     owners, rows = owners[kept], rows[kept]
-    if inside and len(rows):
-        first = np.concatenate([[True], (owners[1:] != owners[:-1]) | (rows[1:] != rows[:-1])])
+    if inside:
+        first = firsts(owners, rows)
         owners, rows = owners[first], rows[first]
     return owners, rows
 
@@ -385,9 +385,7 @@ def _counted(numbers: _Numbers) -> list[tuple[float, int]]:
     every, rows = numbers.values[finite], numbers.rows[finite]
     order = np.lexsort((rows, every))
     every, rows = every[order], rows[order]
-    new = np.ones(len(every), bool)
-    new[1:] = (every[1:] != every[:-1]) | (rows[1:] != rows[:-1])
-    values, counts = np.unique(every[new], return_counts=True)
+    values, counts = np.unique(every[firsts(every, rows)], return_counts=True)
     first = np.argsort(-counts, kind="stable")[:CANDIDATES]
     return list(zip(values[first].tolist(), counts[first].tolist(), strict=True))
 

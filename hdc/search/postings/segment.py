@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc.distinct import distinct
+from hdc.distinct import distinct, firsts
 from hdc.kernels import NO_ITEM, PostingSegment
 from hdc.search.postings.names import Hashes, Ints, Names, runs
 from hdc.search.postings.vectors import NONE, TermVectors
@@ -162,8 +162,8 @@ class Segment:
         terms, paths, numbers = _numbered(found.terms, np.repeat(found.paths, np.diff(found.starts)))
         held = numbers[runs(found.starts[found.leaves], counts)]
         keys = held.astype(np.uint64) << np.uint64(32) | np.repeat(found.spots, counts).astype(np.uint64)
-        keys.sort()
-        keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])] if len(keys) else keys
+        keys.sort()  # in place: there are as many keys as postings
+        keys = keys[firsts(keys)]
         starts = np.searchsorted(keys, np.arange(len(terms) + 1, dtype=np.uint64) << np.uint64(32)).astype(np.int64)
         item_document = np.asarray(found.item_document, np.uint32)
         item_start = np.searchsorted(item_document, np.arange(found.documents + 1)).astype(np.int64)
@@ -302,8 +302,7 @@ def _numbered(terms: Hashes, paths: Hashes) -> tuple[Hashes, Hashes, Ints]:
     """Return the distinct pairs in order, and the number of each given pair."""
     order = np.lexsort((paths, terms))
     terms, paths = terms[order], paths[order]
-    new = np.ones(len(order), bool)
-    new[1:] = (terms[1:] != terms[:-1]) | (paths[1:] != paths[:-1])
+    new = firsts(terms, paths)
     numbers = np.empty(len(order), np.int64)
     numbers[order] = np.cumsum(new) - 1
     return terms[new], paths[new], numbers
