@@ -28,7 +28,7 @@ ADDED = 16_384
 
 GROWTH = {"flat": 1.0, "ivf": 0.6, "graph": 0.4}
 """Searches of a kind are taken to last as the number of vectors to this power, unless that is measured. A scan reads
-all. docs/guides/embeddings_graph.md: of ten times the vectors, 3 to 5 times as long in lists, 1.7 to 3.8 in a graph."""
+all. docs/guides/embeddings_graph.md: of ten times the vectors, 3 to 5 times as long in lists, 1.8 to 3.9 in a graph."""
 
 LEAST_GROWTH = {"ivf": 0.48, "graph": 0.23}
 """Less than 3 and 1.7 times as long is not believed: other work on the machine came or went between measurements."""
