@@ -19,6 +19,7 @@ from hdc.apps.retrieval import (
 from hdc.apps.retrieval import merge as merged
 from hdc.apps.retrieval import split as cut
 from hdc.apps.retrieval.index import shards
+from hdc.apps.retrieval.index.reshaping import without
 from hdc.search import engine, partition, reshaping
 from hdc.search import shards as search_shards
 
@@ -169,6 +170,20 @@ def test_what_was_split_merges_to_the_same_rows(case, tmp_path, monkeypatch):
             assert again.keys(again.ids()) == index.keys(index.ids())
             same(again.search(vectors(2), 5, **case[3]), index.search(vectors(2), 5, **case[3]), case[1])
             again.verify()
+
+
+def test_a_copy_without_some_rows_is_the_index_that_they_are_removed_from(case, tmp_path):
+    gone = [0, 5, 6, 101, ROWS - 1]
+    with filled(tmp_path / "i", case) as index:
+        copies = [without(index, np.array(gone)), without(index, np.array(gone), tmp_path / "c")]
+        index.remove(ids=gone)
+        for copied in copies:
+            with copied:
+                np.testing.assert_array_equal(copied.ids(), index.ids())
+                assert copied.keys(copied.ids()) == index.keys(index.ids())
+                same(
+                    copied.search(vectors(2), 5, **case[3]), index.search(vectors(2), 5, **case[3]), case[1] or case[0]
+                )
 
 
 def test_indexes_made_apart_have_ids_beyond_32_bits(tmp_path):

@@ -33,9 +33,7 @@ def register(commands: Any) -> None:
     parser.add_argument(
         "--metric", choices=("cosine", "ip", "l2"), help="metric (cosine if all vectors have one length, else l2)"
     )
-    parser.add_argument(
-        "--queries", metavar="FILE", help="sample of the queries to expect (some of the vectors, and no graph)"
-    )
+    parser.add_argument("--queries", metavar="FILE", help="sample of the queries to expect (some of the vectors)")
     parser.add_argument("-k", type=int, default=10, help="number of neighbors to find (10)")
     parser.add_argument("--plot", metavar="FILE", help="plot the measurements (.png, .svg, .pdf)")
     parser.add_argument("--json", action="store_true", help="print JSON")

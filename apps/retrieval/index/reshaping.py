@@ -4,6 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from hdc.apps.retrieval.binarizers.files import digest
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex
 from hdc.apps.retrieval.index.folders import CODES_FOLDER, MODEL_FOLDER
@@ -95,13 +97,35 @@ def split(path: str | os.PathLike[str], n: int, output: str | os.PathLike[str]) 
         return reshaping.divided(source, n, output, _created, fill)
 
 
+def without(index: EmbeddingIndex, ids: Ids, path: Path | None = None) -> EmbeddingIndex:
+    """Copy an index except for the rows of some ids; the others keep theirs. Its graph is not copied, but built anew.
+
+    Parameters
+    ----------
+    index : EmbeddingIndex
+    ids : (n,) int64 array
+    path : Path, optional
+        A new folder; None makes one in memory.
+
+    Returns
+    -------
+    EmbeddingIndex
+        Open for writing.
+    """
+    snapshot, copied = index.store.snapshot, _created(path, index)
+    rows = reshaping.by_id(snapshot)
+    rows = rows[~np.isin(snapshot.ids[rows], ids)]
+    reshaping.copy(snapshot, rows, copied.store, snapshot.ids[rows])
+    return copied
+
+
 def _prepare(index: EmbeddingIndex) -> None:
     """Build what searches need, except a graph; a graph takes long, so the first search builds it."""
     if index.kind not in ("hnsw", "graph"):
         index.prepare()
 
 
-def _created(folder: Path, like: EmbeddingIndex) -> EmbeddingIndex:
+def _created(folder: Path | None, like: EmbeddingIndex) -> EmbeddingIndex:
     """Create an empty index for rows of another one."""
     originals = like.codes.originals
     kind = like.kind if like.kind in (like.codes.kind, "graph") else None

@@ -3,8 +3,10 @@
 import os
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from hdc.apps.retrieval.evaluation.report import Measured, table
 from hdc.apps.retrieval.files.vectors import Block, Rows, VectorFile
 from hdc.apps.retrieval.index.building import build
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+from hdc.apps.retrieval.index.reshaping import without as copy_without
 from hdc.apps.retrieval.tuning.heldout import HeldOut, Setting, settings, without
 from hdc.apps.retrieval.tuning.recipes import lists_for
 from hdc.apps.retrieval.tuning.trials import (
@@ -131,7 +134,7 @@ class Tuned:
                 model.save(folder)
                 build(self._vectors, folder, path, kind=recipe.kind, keep=recipe.keep, backend=self.wish.backend)
             index = EmbeddingIndex.open(path, writable=True, backend=self.wish.backend)
-        return index, self._settled(index, recipe.name, time.monotonic() - began)
+        return index, self._settled(index, path, recipe.name, time.monotonic() - began)
 
     def _trial(self) -> Trial:
         if self.chosen is not None:
@@ -148,26 +151,67 @@ class Tuned:
         training = _split(rows, max(SAMPLE, PER_LIST * lists_for(rows)), self.wish.seed)[1]
         return trial.recipe.make(rows).fit(self._vectors.keyed_rows(training)[0])
 
-    def _settled(self, index: EmbeddingIndex, name: str, seconds: float) -> Measured:
+    def _settled(
+        self, index: EmbeddingIndex, path: str | os.PathLike[str] | None, name: str, seconds: float
+    ) -> Measured:
         """Find options by one half of the queries, keep them, and measure them by the other."""
-        queries = self._held_out()
-        half = len(queries.queries) // 2
-        best = settings(index, queries.part(slice(half)), self.wish.recall)[0]
+        with self._measurable(index, path) as (asked, queries):
+            half = len(queries.queries) // 2
+            best = settings(asked, queries.part(slice(half)), self.wish.recall)[0]
+            fresh = queries.part(slice(half, None))
+            recall, rate = float(fresh.recalls(asked, best.options).mean()), fresh.rate(asked, best.options)
         index.set_defaults(best.options)
-        fresh = queries.part(slice(half, None))
-        recall, rate = float(fresh.recalls(index, best.options).mean()), fresh.rate(index, best.options)
         return measured(name, index, Setting(best.options, best.least, recall, rate), seconds)
 
-    def _held_out(self) -> HeldOut:
-        """Return the queries and their neighbors among all vectors."""
+    @contextmanager
+    def _measurable(
+        self, index: EmbeddingIndex, path: str | os.PathLike[str] | None
+    ) -> Iterator[tuple[EmbeddingIndex, HeldOut]]:
+        """Yield queries, and an index to find options with: the one that was built, or a graph without the queries.
+
+        A graph links each vector to its neighbors, so it finds more for its own vectors than for other queries.
+        """
+        source, wish = self._vectors, self.wish
         if self._queries is not None:
-            return HeldOut(
-                self._queries, exact(self._vectors.blocks(), self._queries, self.wish.k, self.wish.metric)[1], None
+            yield index, HeldOut(self._queries, exact(source.blocks(), self._queries, wish.k, wish.metric)[1], None)
+            return
+        own = _split(source.rows, SAMPLE, wish.seed)[0]
+        queries = source.keyed_rows(own)[0]
+        if index.kind != "graph":
+            yield (
+                index,
+                HeldOut(queries, without(exact(source.blocks(), queries, wish.k + 1, wish.metric)[1], own), own),
             )
-        own = _split(self._vectors.rows, SAMPLE, self.wish.seed)[0]
-        queries = self._vectors.keyed_rows(own)[0]
-        found = exact(self._vectors.blocks(), queries, self.wish.k + 1, self.wish.metric)[1]
-        return HeldOut(queries, without(found, own), own)
+            return
+        others = np.delete(np.arange(source.rows), own)
+        truth = others[exact(_blocks_without(source, own), queries, wish.k, wish.metric)[1]]
+        with _without(index, own, path) as asked:
+            asked.prepare()
+            yield asked, HeldOut(queries, truth, None)
+
+
+@contextmanager
+def _without(index: EmbeddingIndex, ids: Ids, path: str | os.PathLike[str] | None) -> Iterator[EmbeddingIndex]:
+    """Yield a copy of an index without some rows, for as long as it is needed: beside the index, or in memory."""
+    if path is None:
+        yield copy_without(index, ids)
+        return
+    beside = Path(os.path.abspath(path)).parent
+    with (
+        tempfile.TemporaryDirectory(prefix=".tune.", dir=beside) as folder,
+        copy_without(index, ids, Path(folder) / "index") as copied,
+    ):
+        yield copied
+
+
+def _blocks_without(source: VectorFile, numbers: Ids) -> Iterator[Block]:
+    """Yield the vectors, but for some, numbered from 0 on."""
+    start = 0
+    for block in source.blocks():
+        within = numbers[(numbers >= block.start) & (numbers < block.start + len(block.vectors))]
+        vectors = np.delete(block.vectors, within - block.start, axis=0)
+        yield Block(start, vectors, None)
+        start += len(vectors)
 
 
 def tune(
@@ -201,8 +245,7 @@ def tune(
     backend : str
         As for binarizers.
     graph : bool
-        Whether a graph is tried if ``queries`` are passed: held-out vectors are nodes of the final graph, which finds
-        more for these. Pass False if most searches are among some vectors, or vectors change often.
+        Whether a graph is tried. Pass False if most searches are among some vectors, or vectors change often.
 
     Returns
     -------
@@ -239,8 +282,7 @@ def tune(
     sample = source.keyed_rows(training)[0]
     metric, why = _metric(sample) if metric is None else (choice(metric, "metric", METRICS), "as asked")
     held = source.keyed_rows(own)[0] if asked is None else asked
-    # A graph links each vector to its neighbors: it finds more for queries that are vectors of its own than for others.
-    wish = Wish(recall, most, metric, k, seed, backend, flag(graph, "graph") and asked is not None)
+    wish = Wish(recall, most, metric, k, seed, backend, flag(graph, "graph"))
     found = trials(sample, _answered(held, sample, wish), wish, source.rows)
     growth = _growth(found, source, held, len(sample), wish)
     found = [trial.expected(growth) for trial in found]
@@ -254,11 +296,11 @@ def _answered(queries: Floats, rows: Floats, wish: Wish) -> HeldOut:
 def _growth(found: list[Trial], source: VectorFile, queries: Floats, sample: int, wish: Wish) -> Growth:
     """Return how much slower searches get: measured, if lists and a graph compete and there are vectors enough."""
     numbers = _split(source.rows, LARGER * SAMPLE, wish.seed)[1]
-    of = rivals(found, wish.recall)
-    if not of or len(numbers) < 2 * sample:
-        return Growth(sample, source.rows)
-    part = source.keyed_rows(numbers)[0]
-    return measured_growth(of, part, _answered(queries, part, wish), wish, sample, source.rows)
+    of, growth = rivals(found, wish.recall), Growth(sample, source.rows)
+    if of and len(numbers) >= 2 * sample:
+        part = source.keyed_rows(numbers)[0]
+        growth = measured_growth(of, part, _answered(queries, part, wish), wish, sample, source.rows)
+    return replace(growth, powers={trial.kind: growth.powers[trial.kind] for trial in found})
 
 
 def _metric(sample: Floats) -> tuple[str, str]:
