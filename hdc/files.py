@@ -19,6 +19,7 @@ import hashlib
 import io
 import json
 import math
+import mmap as mmaps
 import os
 import secrets
 import struct
@@ -185,8 +186,23 @@ def load(
         size = os.fstat(file.fileno()).st_size
         header, end = _read_header(file.read(min(size, _START)), file, path, size)
     _check_kind(header, kind, version, path)
-    content = np.memmap(path, dtype=np.uint8, mode="r") if mmap else np.fromfile(path, dtype=np.uint8)
+    if mmap:
+        content: npt.NDArray[np.uint8] = np.memmap(path, dtype=np.uint8, mode="r")
+        in_large_pages(content.base)
+    else:
+        content = np.fromfile(path, dtype=np.uint8)
     return _read_all(header, content, end, path)
+
+
+def in_large_pages(mapped: Any) -> None:
+    """Ask for large pages for a mapped file (``mmap.mmap``) that will be read as a whole, before it is.
+
+    Random reads then need fewer page table entries, which miss less often. Linux reads 2 MiB at a time for it, from
+    kernel 6.16 on with ext4, and with xfs before. Elsewhere this does nothing.
+    """
+    if hasattr(mmaps, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError):  # a kernel without large pages
+            mapped.madvise(mmaps.MADV_HUGEPAGE)
 
 
 def unpack(data: bytes, kind: str, *, version: int = 1, name: str = "what was sent") -> tuple[dict[str, Any], Arrays]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hdc import files
 from hdc.errors import FileFormatError
 from hdc.store import disk
 from hdc.store.blocks import Bytes, Checked
@@ -29,6 +30,9 @@ class Growing(ABC):
     @abstractmethod
     def view(self, length: int) -> Bytes:
         """Return the first bytes, read-only: ``(length,)``. It stays valid whatever becomes of the object."""
+
+    def in_large_pages(self) -> None:
+        """Expect that what :meth:`view` returned last is read as a whole."""
 
     @abstractmethod
     def write(self, start: int, data: Any) -> None:
@@ -118,6 +122,11 @@ class DiskBytes(Growing):
             content = mmap.mmap(self._file, length, access=mmap.ACCESS_READ)
             mapped = self._mapped = np.frombuffer(content, np.uint8)
         return mapped[:length]
+
+    def in_large_pages(self) -> None:
+        """Map what is mapped in large pages, if the system does that."""
+        if len(self._mapped):
+            files.in_large_pages(self._mapped.base.obj)  # type: ignore[union-attr]
 
     def check_size(self, length: int) -> None:
         """Raise FileFormatError if the file has fewer bytes."""

@@ -163,8 +163,10 @@ class Snapshot:
 
     def _check_blocks(self, name: str, blocks: Ints | None) -> None:
         if self._unchecked(name):
-            sums = self.state.extent(name).sums
-            self.files[name].checked.check(self._view(name), sums, f"{self.place}/{name}", blocks)
+            sums, file, view = self.state.extent(name).sums, self.files[name], self._view(name)
+            if blocks is None:
+                file.in_large_pages()
+            file.checked.check(view, sums, f"{self.place}/{name}", blocks)
 
     def _whole(self, name: str, dtype: npt.DTypeLike) -> Rows:
         """Return one of the files beside the columns, with all of it checked."""

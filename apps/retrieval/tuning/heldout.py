@@ -133,8 +133,10 @@ def _least(index: EmbeddingIndex, queries: HeldOut, candidates: int, recall: flo
     """Return the fewest probes, or least effort, that reach a recall, the most if none does; None where all is read."""
     if index.kind not in WIDTHS:
         return None
-    most = min(MOST_EFFORT, len(index)) if index.kind == "graph" else index.lists
-    low, high = 0, 1
+    graph = index.kind == "graph"
+    most = min(MOST_EFFORT, len(index)) if graph else index.lists
+    high = queries.k if graph else 1  # fewer make no difference
+    low = high - 1
     while high < most and least(queries.recalls(index, _options(index, candidates, high))) < recall:
         low, high = high, min(most, 2 * high)
     while high - low > max(1, low // 8):
