@@ -172,6 +172,7 @@ def test_a_graph_is_measured_without_the_vectors_that_are_its_queries(monkeypatc
             assert np.array_equal(search(index, own[:50], 1, effort=200)[1], exact_neighbors(x, own[:50], 1))
             assert recall_of(index, x, queries) > 0.95 - 0.04
         assert measured.recall > 0.95 - 0.06
+        assert measured.bytes_per_vector > 2 * 8 + 32 + 32  # signs twice, bytes, records and links
     assert [place.name for place in tmp_path.iterdir()] == ["index"]
 
 

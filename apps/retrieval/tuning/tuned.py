@@ -161,6 +161,7 @@ class Tuned:
             fresh = queries.part(slice(half, None))
             recall, rate = float(fresh.recalls(asked, best.options).mean()), fresh.rate(asked, best.options)
         index.set_defaults(best.options)
+        index.prepare()  # the links of a graph count as bytes
         return measured(name, index, Setting(best.options, best.least, recall, rate), seconds)
 
     @contextmanager
