@@ -37,6 +37,23 @@ def test_round_trip(saved, mmap):
         assert arrays[name].shape == array.shape
 
 
+def test_a_system_without_large_pages_maps_files_all_the_same(saved, monkeypatch):
+    monkeypatch.setattr(files.mmaps, "MADV_HUGEPAGE", 12345, raising=False)  # as where the kernel has none
+    assert np.array_equal(files.load(saved, "thing", mmap=True)[1]["words"], ARRAYS["words"])
+    monkeypatch.delattr(files.mmaps, "MADV_HUGEPAGE")  # as on Windows and macOS
+    assert np.array_equal(files.load(saved, "thing", mmap=True)[1]["words"], ARRAYS["words"])
+
+
+@pytest.mark.skipif(not hasattr(files.mmaps, "MADV_HUGEPAGE"), reason="Linux has large pages for mapped files")
+def test_a_file_is_asked_for_in_large_pages_only_if_it_is_mapped(saved, monkeypatch):
+    asked = []
+    monkeypatch.setattr(files, "in_large_pages", lambda mapped: asked.append(len(mapped)))
+    files.load(saved, "thing", mmap=False)
+    assert asked == []
+    files.load(saved, "thing", mmap=True)
+    assert asked == [saved.stat().st_size]
+
+
 def test_bytes_that_are_sent_are_those_of_the_file(saved):
     data = files.pack("thing", META, ARRAYS)
     assert data == saved.read_bytes()

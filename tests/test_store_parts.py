@@ -11,7 +11,7 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdc import errors
+from hdc import errors, files
 from hdc.store import Store, blocks, edition, entries, growing, locking, log
 from hdc.store import store as store_module
 from hdc.store.blocks import BLOCK, Checked, Hasher
@@ -413,3 +413,16 @@ def test_a_file_that_is_not_there_is_named_where_the_store_is(tmp_path):
     assert isinstance(store_module._incomplete(tmp_path, missing), errors.FileFormatError)
     for folder, error in ((tmp_path / "gone", missing), (tmp_path, FileNotFoundError("nothing"))):
         assert store_module._incomplete(folder, error) is error
+
+
+def test_only_a_column_that_is_read_as_a_whole_is_asked_for_in_large_pages(tmp_path, monkeypatch):
+    words = np.arange(BLOCK // 2, dtype=np.uint64).reshape(-1, 2)  # four blocks
+    with Store.create(tmp_path / "s", "thing", {"codes": ("uint64", 2)}) as store:
+        store.append({"codes": words})
+    asked = []
+    monkeypatch.setattr(files, "in_large_pages", lambda mapped: asked.append(len(mapped)))
+    with Store.open(tmp_path / "s", "thing") as store:
+        store.snapshot.check("codes", np.array([3, 4]))
+        assert asked == []
+        store.snapshot.check("codes")
+        assert asked == [words.nbytes]

@@ -31,6 +31,7 @@ class Growing(ABC):
     def view(self, length: int) -> Bytes:
         """Return the first bytes, read-only: ``(length,)``. It stays valid whatever becomes of the object."""
 
+    @abstractmethod
     def in_large_pages(self) -> None:
         """Expect that what :meth:`view` returned last is read as a whole."""
 
@@ -67,6 +68,9 @@ class MemoryBytes(Growing):
         view = self._buffer[:length]
         view.flags.writeable = False
         return view
+
+    def in_large_pages(self) -> None:
+        """Leave it: NumPy asks for them."""
 
     def write(self, start: int, data: Any) -> None:
         """Put bytes at a position."""
