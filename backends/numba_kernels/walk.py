@@ -44,7 +44,7 @@ BEFORE, FREE = np.int64(-1 << 63), np.int64(~(TAKEN | -1 << 63))
 SEEN_PER_STEP, SEEN_LEAST = 32, 1024
 """A walk ends when it has estimated so many nodes per candidate in hand, and so many more."""
 
-LINE_LINKS, LINES_ASKED = 16, 2
+LINE_LINKS, LINES_ASKED = 16, 3
 """Links in a cache line, and lines that are asked for ahead."""
 
 WANTED, STEP_NODES = 40, 1 << 10
