@@ -64,7 +64,7 @@ def serving(indexes, limits=None, access=None, *, log=False, warm=True, **option
         thread.start()
         try:
             wait(lambda: server.started or not thread.is_alive())
-            wait(lambda: not warm or all(opened.warm for opened in served) or not thread.is_alive())
+            wait(lambda: not warm or all(opened.state != "warming" for opened in served) or not thread.is_alive())
             yield Client(listening.getsockname()[1], served)
         finally:
             server.should_exit = True

@@ -1,9 +1,11 @@
 """What ``hdc serve`` prepares at its start, so that no request waits for it."""
 
+import logging
 import threading
 
 import pytest
 
+from hdc.apps.json import JSONIndex
 from hdc.errors import FileFormatError
 from tests.serving import serving, wait
 from tests.test_serve import DOCUMENTS, fitted
@@ -35,6 +37,84 @@ def test_what_takes_long_to_warm_goes_on_in_the_background(monkeypatch):
         finally:
             released.set()
         wait(lambda: client.get("/health")["indexes"] == {"people": "ok"})
+
+
+def test_an_index_whose_first_search_fails_is_failing_until_a_change_mends_it(monkeypatch, tmp_path, caplog):
+    failures = [FileFormatError("these rows are damaged"), KeyError("a secret")]
+    released = threading.Event()
+
+    def warm(self):
+        assert released.wait(60)
+        if failures:
+            raise failures[0]
+
+    monkeypatch.setattr(serve_indexes, "WARM_SECONDS", 0.01)
+    monkeypatch.setattr(Documents, "warm", warm)
+    monkeypatch.setattr(logging.getLogger("hdc.serve"), "propagate", True)
+    with fitted().add(DOCUMENTS[:4]) as documents:
+        documents.save(tmp_path / "people")
+    with (
+        JSONIndex.open(tmp_path / "people", writable=True, backend="numpy") as writer,
+        serving({"people": JSONIndex.open(tmp_path / "people")}, warm=False, refresh_seconds=0.02) as client,
+    ):
+        released.set()
+        wait(lambda: client.get("/health")["status"] == "degraded")
+        assert client.get("/health")["indexes"] == {"people": "failing"}
+        assert client.get("/api/people")["failure"] == "FileFormatError: these rows are damaged"
+        assert 'hdc_index_failing{index="people"} 1.0' in client.ask("GET", "/metrics")[2].decode()
+        assert client.post("/api/people/search", {"query": {"color": "red"}})["hits"]
+
+        del failures[0]
+        writer.add(DOCUMENTS[4:5])
+        told = "InternalError: the server failed; its log says where"
+        wait(lambda: client.get("/api/people")["failure"] == told)
+        assert "a secret" in caplog.text
+
+        del failures[0]
+        writer.add(DOCUMENTS[5:6])
+        wait(lambda: client.get("/health")["status"] == "ok")
+        assert client.get("/health")["indexes"] == {"people": "ok"}
+        assert "failure" not in client.get("/api/people")
+        assert client.get("/api/people")["rows"] == 6
+
+
+def test_a_refresh_that_fails_is_logged_once(monkeypatch, caplog):
+    opened = serve_indexes.Opened("people", fitted().add(DOCUMENTS[:4]))
+    monkeypatch.setattr(logging.getLogger("hdc.serve"), "propagate", True)
+    monkeypatch.setattr(opened.index, "refresh", lambda: {}["missing"])
+    assert not opened.refresh()
+    assert not opened.refresh()
+    assert opened.state == "failing"
+    assert [record.getMessage() for record in caplog.records] == ["people fails: KeyError: 'missing'"]
+    opened.index.close()
+
+
+def test_fields_are_counted_before_they_are_asked_for():
+    with serving({"people": fitted().add(DOCUMENTS)}) as client:
+        counting = client.served["people"].index._search().counting
+        wait(lambda: set(counting.paths) <= counting._remembered.keys())
+        fields = client.get("/api/people/fields")["fields"]
+        assert [field["path"] for field in fields] == counting.paths
+
+
+def test_counting_ends_with_the_server_and_its_failures_are_logged(monkeypatch, caplog):
+    begun, counted = threading.Event(), []
+
+    def endless(self):
+        while True:
+            counted.append(None)
+            begun.set()
+            yield
+
+    monkeypatch.setattr(Documents, "counted", endless)
+    monkeypatch.setattr(serve_indexes, "WARM_SECONDS", 0.01)
+    with serving({"people": fitted().add(DOCUMENTS)}):
+        assert begun.wait(60)
+    monkeypatch.setattr(Documents, "counted", lambda self: iter([{}["missing"]]))
+    monkeypatch.setattr(logging.getLogger("hdc.serve"), "propagate", True)
+    with serving({"people": fitted().add(DOCUMENTS)}) as client:
+        wait(lambda: "the fields of people cannot be counted: KeyError" in caplog.text)
+        assert client.get("/health")["status"] == "ok"
 
 
 def test_an_index_that_cannot_be_prepared_is_an_error_at_the_start(monkeypatch):

@@ -58,16 +58,21 @@ def failed(error: Exception) -> Response:
     """Return the response to an error: its message if the package raised it on purpose, otherwise no details."""
     if isinstance(error, RefusedError):
         return _failure(error.status, error.kind, str(error), error.headers)
+    return _failure(status_of(error), *said(error))
+
+
+def said(error: Exception) -> tuple[str, str]:
+    """Return type and message of an error for a client: no details unless the package raised it on purpose."""
     if isinstance(error, HDCError | OSError):
-        return _failure(status_of(error), type(error).__name__, str(error))
-    return _failure(500, "InternalError", "the server failed; its log says where")
+        return type(error).__name__, str(error)
+    return "InternalError", "the server failed; its log says where"
 
 
 def status_of(error: Exception) -> int:
-    """Return the HTTP status of an error that the package raised on purpose."""
+    """Return the HTTP status of an error."""
     if isinstance(error, ConflictError | BlockingIOError):
         return 409
-    return 500 if isinstance(error, FileFormatError | OSError) else 400
+    return 400 if isinstance(error, HDCError) and not isinstance(error, FileFormatError) else 500
 
 
 def _failure(status: int, kind: str, message: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from hdc.apps.serve.answers import said
 from hdc.errors import HDCError
 
 LOG = logging.getLogger("hdc.serve")
@@ -56,10 +57,8 @@ class Job:
         except CalledOffError:
             state = "cancelled"
         except Exception as error:
-            if isinstance(error, HDCError | OSError):
-                self.error = str(error)
-            else:
-                self.error = "the server failed; its log says where"
+            kind, self.error = said(error)
+            if kind == "InternalError":
                 LOG.error("a job failed", exc_info=error)
         finally:
             after()

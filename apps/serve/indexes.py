@@ -4,12 +4,12 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from hdc.apps.json import JSONIndex
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, ShardedIndex
 from hdc.apps.retrieval.vectors.texts import Encoder
-from hdc.apps.serve.answers import not_found
+from hdc.apps.serve.answers import not_found, said
 from hdc.apps.serve.kinds.codes import Codes
 from hdc.apps.serve.kinds.documents import Documents
 from hdc.apps.serve.kinds.embeddings import Embeddings
@@ -50,10 +50,12 @@ class Opened:
     ----------
     ways : Kind
         Turns requests into calls of the index.
-    failure : str or None
-        Why the last refresh failed.
+    stale : str or None
+        Why the last refresh failed; the index is served as it was before.
+    broken : str or None
+        Why the search at the start failed.
     warm : bool
-        Whether the first search has nothing left to prepare.
+        Whether the search at the start succeeded, so that the next one has nothing left to prepare.
 
     Raises
     ------
@@ -68,7 +70,8 @@ class Opened:
             )
         self.name, self.index, self.ways = name, index, _ways(index, encoder)
         self.writable = writable and index.writable
-        self.failure: str | None = None
+        self.stale: str | None = None
+        self.broken: str | None = None
         self.warm = False
         self.changing = threading.Lock()
         """Held while the index, or the state that it shows, changes."""
@@ -77,6 +80,16 @@ class Opened:
     def kind(self) -> Name:
         """Return the kind of the index: ``"json"``, ``"embeddings"`` or ``"codes"``."""
         return self.ways.NAME
+
+    @property
+    def failure(self) -> str | None:
+        """Why the index fails: its search at the start, or else its last refresh; None if it does not."""
+        return self.broken or self.stale
+
+    @property
+    def state(self) -> Literal["ok", "warming", "failing"]:
+        """What an operator wants to know of the index."""
+        return "failing" if self.failure else "ok" if self.warm else "warming"
 
     @property
     def generation(self) -> int:
@@ -101,6 +114,15 @@ class Opened:
         with self.changing:
             return call(self.index), self.generation
 
+    def start(self) -> None:
+        """Search once; raises what the search raises, and keeps the reason."""
+        try:
+            self.read(lambda _: self.ways.warm())
+        except Exception as error:
+            self.broken = self._reason(error, self.broken)
+            raise
+        self.broken, self.warm = None, True
+
     def refresh(self) -> bool:
         """Show a writer's changes, and prepare the index for searches; return whether there were any.
 
@@ -110,15 +132,26 @@ class Opened:
             return False
         try:
             changed = self.index.refresh()
-            if changed:
+            if changed and self.broken:
+                with contextlib.suppress(Exception):  # whose reason is kept
+                    self.start()  # the change may have mended it
+            elif changed:
                 self.ways.prepare()
-            self.failure = None
+            self.stale = None
             return changed
-        except (HDCError, OSError) as error:  # the earlier state stays
-            self.failure = f"{type(error).__name__}: {error}"
+        except Exception as error:  # the earlier state stays
+            self.stale = self._reason(error, self.stale)
             return False
         finally:
             self.changing.release()
+
+    def _reason(self, error: Exception, known: str | None) -> str:
+        """Return what a client may know of an error; what is new is logged, with a trace if nobody raised it."""
+        kind, message = said(error)
+        if (found := f"{kind}: {message}") != known:
+            trace = None if isinstance(error, HDCError | OSError) else error
+            LOG.error("%s fails: %s: %s", self.name, type(error).__name__, error, exc_info=trace)
+        return found
 
     def info(self) -> dict[str, Any]:
         """Return the description of the index as JSON."""
@@ -246,26 +279,37 @@ class Served:
         if self._started:
             return
         self._started = True
-        raised: list[Exception] = []
-        self._warmer = threading.Thread(target=self._warm, args=(raised,), name="serve-warm", daemon=True)
+        raised, searched = list[Exception](), threading.Event()
+        self._warmer = threading.Thread(target=self._warm, args=(raised, searched), name="serve-warm", daemon=True)
         self._warmer.start()
-        self._warmer.join(WARM_SECONDS)
+        searched.wait(WARM_SECONDS)
         if raised:
             raise raised[0]
         if self._refresh_seconds:
             self._refresher = threading.Thread(target=self._refresh, name="serve-refresh", daemon=True)
             self._refresher.start()
 
-    def _warm(self, raised: list[Exception]) -> None:
+    def _warm(self, raised: list[Exception], searched: threading.Event) -> None:
+        """Search each index, then count what the page asks for first."""
         for opened in self:
             if self._ended.is_set():
                 return
             try:
-                opened.ways.warm()
-            except Exception as error:
-                LOG.error("%s cannot be searched: %s", opened.name, error)
+                opened.start()
+            except Exception as error:  # /health says so
                 raised.append(error)
-            opened.warm = True
+        searched.set()
+        for opened in self:
+            if opened.warm:
+                self._count(opened)
+
+    def _count(self, opened: Opened) -> None:
+        try:
+            for _ in opened.ways.counted():
+                if self._ended.is_set():
+                    return
+        except Exception as error:  # a request for the same is answered with it
+            LOG.error("the fields of %s cannot be counted: %s: %s", opened.name, type(error).__name__, error)
 
     def _refresh(self) -> None:
         while not self._ended.wait(self._refresh_seconds):

@@ -58,7 +58,9 @@ class _Indexes:
         """Return the gauges."""
         rows = GaugeMetricFamily("hdc_index_rows", "Rows of an index.", labels=["index", "kind"])
         generation = GaugeMetricFamily("hdc_index_generation", "Number of the last change shown.", labels=["index"])
-        failing = GaugeMetricFamily("hdc_index_refresh_failing", "Whether refreshes fail.", labels=["index"])
+        failing = GaugeMetricFamily(
+            "hdc_index_failing", "Whether the first search or the last refresh failed.", labels=["index"]
+        )
         for opened in self._served:
             rows.add_metric([opened.name, opened.kind], len(opened.index))
             generation.add_metric([opened.name], opened.generation)

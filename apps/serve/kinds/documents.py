@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,11 +17,14 @@ from hdc.apps.serve.answers import unprocessable
 from hdc.apps.serve.conditions import Given, conditions_of
 from hdc.apps.serve.kinds.kind import Kind, Name, Queries, Result
 from hdc.apps.serve.projection.region import leaves
-from hdc.errors import HDCError
+from hdc.errors import ParameterError
 from hdc.search.measures import Ids
 
 EXAMPLES = 200
 """Documents that a prediction of what can be decoded is made for."""
+
+MOST_PATHS = 400
+"""Paths that the page of fields describes."""
 
 LEAVES, WORDS = 3, 40
 """Values of a document, and letters of each, that are searched for at the start."""
@@ -149,8 +152,14 @@ class Documents(Kind):
         for number in self.index.ids()[:1].tolist():
             texts = [str(value)[:WORDS] for _, value in itertools.islice(leaves(self.index.document(number)), LEAVES)]
             for text in (*texts, UNKNOWN):
-                with contextlib.suppress(HDCError):
+                with contextlib.suppress(ParameterError):  # a text without words
                     self.search([{"*": text}], models.Search(k=1, explain=True))
+
+    def counted(self) -> Iterator[None]:
+        """Count the values of each path that the page of fields describes."""
+        for path in self.index.paths()[:MOST_PATHS]:
+            yield
+            self.index.facets([path])
 
     def add(self, body: models.Write) -> Ids:
         """Add documents."""

@@ -2,14 +2,14 @@
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from hdc.apps.serve import models
 from hdc.apps.serve.answers import not_found, unprocessable
 from hdc.apps.serve.conditions import Given
 from hdc.checks import shown
-from hdc.errors import DTypeError, HDCError, ParameterError
+from hdc.errors import DTypeError, ParameterError, UnsupportedError
 from hdc.search.measures import Ids
 
 Name: TypeAlias = Literal["json", "embeddings", "codes"]
@@ -97,9 +97,13 @@ class Kind(ABC):
     def warm(self) -> None:
         """Search once, so the first request does not wait for compiled code to load."""
         self.prepare()
-        with contextlib.suppress(HDCError):  # for example an index that keeps no vectors
+        with contextlib.suppress(UnsupportedError):  # an index that keeps no vectors
             for number in self.index.ids()[:1].tolist():
                 self.like(number, models.Like(k=1))
+
+    def counted(self) -> Iterator[None]:
+        """Count what a page asks for first, and keep it; yields now and then, so that it can be left."""
+        yield from ()
 
     @abstractmethod
     def add(self, body: models.Write) -> Ids:

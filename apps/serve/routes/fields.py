@@ -15,9 +15,7 @@ from hdc.apps.serve.bodies import body_of, described, failures
 from hdc.apps.serve.comparing import compared
 from hdc.apps.serve.conditions import conditions_of
 from hdc.apps.serve.indexes import Served
-
-MOST_PATHS = 400
-"""Paths that one request describes."""
+from hdc.apps.serve.kinds.documents import MOST_PATHS
 
 MOST_VALUES = 100
 """Values of a path that one request lists."""

@@ -20,9 +20,9 @@ def router(served: Served) -> APIRouter:
 
         An index is ``warming`` while its first searches may take longer.
         """
-        failing = any(opened.failure for opened in served)
-        states = {o.name: "failing" if o.failure else "ok" if o.warm else "warming" for o in served}
-        return answer({"status": "degraded" if failing else "ok", "version": hdc.__version__, "indexes": states})
+        states = {opened.name: opened.state for opened in served}
+        status = "degraded" if "failing" in states.values() else "ok"
+        return answer({"status": status, "version": hdc.__version__, "indexes": states})
 
     @routes.get("/api/indexes", responses={200: {"model": list[models.Info]}, **failures()})
     async def indexes() -> Response:
