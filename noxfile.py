@@ -58,3 +58,10 @@ def api(session: nox.Session) -> None:
     """Let Schemathesis send to a server of every kind of index what its OpenAPI description allows, and what not."""
     session.install(*PINNED, "-e", ".[test]", "schemathesis>=4.32")
     session.run("pytest", "-q", "tests/test_serve_schema.py", *session.posargs)
+
+
+@nox.session
+def a11y(session: nox.Session) -> None:
+    """Let axe-core look at every view of the page for violations of WCAG 2.2 A and AA; needs Chromium in the path."""
+    session.install(*PINNED, "-e", ".[test,browser]", "axe-playwright-python>=0.1.7")
+    session.run("pytest", "-q", "tests/test_explorer_axe.py", *session.posargs)

@@ -316,7 +316,7 @@ def test_hits_are_exported(tab):
     for kind in ("JSON Lines", "CSV"):
         tab.page.get_by_role("button", name="Export").click()
         with tab.page.expect_download() as waiting:
-            tab.page.get_by_role("menuitem", name=kind).click()
+            tab.page.get_by_role("button", name=kind, exact=True).click()
         text = Path(waiting.value.path()).read_text(encoding="utf-8")
         if kind == "CSV":
             (row,) = csv.DictReader(io.StringIO(text))

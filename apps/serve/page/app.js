@@ -159,7 +159,7 @@ function IndexMenu({ indexes, index, go }) {
   return html`<${Menu} label=${html`${name} ▾`} title="Index" class="index">
     ${indexes.map(
       (one) =>
-        html` <button type="button" role="menuitem" aria-current=${one === index ? "true" : undefined}
+        html` <button type="button" class="item" aria-current=${one === index ? "true" : undefined}
           onClick=${() => go({}, { index: one.name, view: "", clear: true })}
         >
           <bdi>${one.name}</bdi> <span class="faint">${count(one.rows)} · ${one.kind}</span>
@@ -205,7 +205,7 @@ function TokenDialog({ answer }) {
   return html`<dialog ref=${dialog} aria-labelledby="token-title">
     <form onSubmit=${send}>
       <h2 id="token-title">This server asks for a token</h2>
-      <p>It was printed when the server started. It is kept until you close this tab.</p>
+      <p>It is the server’s HDC_TOKEN or HDC_READ_TOKEN. It is kept until you close this tab.</p>
       <label>Token <input ref=${field} type="password" autocomplete="off" spellcheck=${false} autofocus /></label>
       <p class="row end">
         <button type="button" class="quiet" onClick=${() => answer(null)}>Cancel</button

@@ -62,7 +62,7 @@ export function Menu({ label, title, opened, wide = false, class: name = "", chi
       buttons[(at + buttons.length) % buttons.length].focus();
     }
   };
-  const picked = (event) => event.target.closest("[role=menuitem]") && setOpen(false);
+  const picked = (event) => event.target.closest(".item") && setOpen(false);
   return html`<div class=${`menu ${name}`} ref=${box} onKeyDown=${press}>
     <button type="button" class="quiet" title=${title} aria-expanded=${open} aria-controls=${id} onClick=${toggle}>
       ${label}

@@ -141,8 +141,8 @@ function Summary({ index, params, answer, stale, fields, titles, set, passing })
     <span class=${stale ? "faint stale" : "faint"}>${facts.join(" · ")}</span><span class="grow"></span>
     ${fields && html`<${Titles} fields=${fields.fields} titles=${titles} set=${set} chosen=${params.title} />`}
     <${Menu} label="Export" title="These hits as a file" class="right">
-      <button type="button" role="menuitem" onClick=${() => save(asLines(answer.hits), name("jsonl"), "application/jsonl")}>JSON Lines</button>
-      <button type="button" role="menuitem" onClick=${() => save(asCsv(answer.hits), name("csv"), "text/csv")}>CSV</button>
+      <button type="button" class="item" onClick=${() => save(asLines(answer.hits), name("jsonl"), "application/jsonl")}>JSON Lines</button>
+      <button type="button" class="item" onClick=${() => save(asCsv(answer.hits), name("csv"), "text/csv")}>CSV</button>
     </${Menu}>
   </div>`;
 }
