@@ -7,6 +7,7 @@ import pytest
 
 from hdc.apps.json import JSONIndex
 from hdc.errors import FileFormatError
+from hdc.search.postings.searcher import PostingRows
 from tests.serving import serving, wait
 from tests.test_serve import DOCUMENTS, fitted
 
@@ -124,3 +125,27 @@ def test_an_index_that_cannot_be_prepared_is_an_error_at_the_start(monkeypatch):
     monkeypatch.setattr(Documents, "prepare", damaged)
     with Served({"people": fitted().add(DOCUMENTS)}) as served, pytest.raises(FileFormatError, match="damaged"):
         served.start()
+
+
+def test_every_search_passes_the_kernels_arrays_of_the_same_types(monkeypatch):
+    """Else the first search with a condition, or after a removal, waits for a kernel to be compiled again."""
+    asked = []
+
+    class Watched:
+        def __init__(self, prepared):
+            self._prepared = prepared
+
+        def best(self, query, k, allowed):
+            asked.append((allowed.dtype, allowed.flags.writeable, allowed.flags.c_contiguous))
+            return self._prepared.best(query, k, allowed)
+
+    made = PostingRows._prepared.func
+    monkeypatch.setattr(PostingRows, "_prepared", property(lambda self: Watched(made(self))))
+    with fitted().add(DOCUMENTS) as index:
+        index.search({"color": "red"})
+        index.search({"color": "red"}, where="age >= 30")
+        index.remove([3])
+        index.search({"color": "red"})
+        index.search({"color": "red"}, where="age >= 30")
+    assert len(asked) == 4
+    assert len(set(asked)) == 1

@@ -36,6 +36,7 @@ Read = Callable[[Snapshot, int, int], Segment]
 """Builds the segment of a snapshot's rows between two positions."""
 
 NOBODY = np.empty(0, np.bool_)
+NOBODY.flags.writeable = False
 NO_RANK: Ids = np.empty(0, np.int64)
 
 COMPARED = 1 << 12
@@ -233,6 +234,7 @@ class PostingRows:
         if allowed is not None:
             mask = np.zeros(self.snapshot.count, np.bool_)
             mask[allowed] = True
+            mask.flags.writeable = False  # as a snapshot's mask: kernels are compiled once per type of array
         return self._prepared.best(asked.of(self.segments), k, mask)
 
     @cached_property
