@@ -45,10 +45,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--size", type=int, default=20_000, help="vectors of each kind (20000)")
     parser.add_argument("--queries", type=int, default=500, help="of each kind (500)")
+    parser.add_argument("--kinds", nargs="+", default=KINDS, metavar="KIND", help="of vectors (all five)")
     arguments = parser.parse_args()
     print(f"numpy {np.__version__}, {os.cpu_count()} cores, up to {arguments.size:,} vectors of each kind\n")
     print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
-    for kind in distributions(KINDS, arguments.size, arguments.queries):
+    for kind in distributions(arguments.kinds, arguments.size, arguments.queries):
         x, queries = kind.vectors, kind.queries
         if kind.name == "texts":
             x, queries = unit(x), unit(queries)

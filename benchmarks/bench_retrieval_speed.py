@@ -226,7 +226,7 @@ def compare(
     """Time in turns what is needed, and print a table of all libraries and one of their settings."""
     best = {library: frontier(some) for library, some in points.items()}
     chosen = {(library, r): around(some, r) for library, some in best.items() for r in arguments.recalls}
-    plain = next((point for point in points["hdc"] if point.search.title == PLAIN), None)
+    plain = next((point for point in points.get("hdc", ()) if point.search.title == PLAIN), None)
     every = {id(point): point for some in chosen.values() for point in some}
     if plain is not None:
         every[id(plain)] = plain

@@ -162,7 +162,7 @@ def _graph(lists: int) -> Contender:
     def searches(index: EmbeddingIndex) -> Iterator[Search]:
         index.prepare()
         yield Search(PLAIN, lambda queries: index.search(queries, K)[1])
-        for effort, candidates in product(EFFORTS, (20, 30, 40, 60, 80, 120)):
+        for effort, candidates in product(EFFORTS, (15, 20, 30, 40, 60, 80, 120)):
             if effort / 2 <= candidates <= 2 * effort + 40:
 
                 def find(queries: Any, effort: int = effort, candidates: int = candidates) -> Any:
