@@ -90,7 +90,7 @@ def test_documents():
     assert 'town: "Austin" met nothing' in why[0]
     assert whole[0].startswith('id 4, key "p4"\n{')
     assert whole[0].count("x") == 3000
-    assert wrong == ("Error executing tool describe: there is no document of key 'p9'", True)
+    assert wrong == ("Error executing tool describe: there is no document with the key 'p9'", True)
     assert not any(error for _, error in (described, found, by_words, near, why, whole))
 
 
@@ -128,11 +128,13 @@ def test_embeddings_and_codes():
     assert bits[0].endswith("1. distance 1, id 0")
     messages = [text.removeprefix("Error executing tool ") for text, _ in wrong]
     assert all(error for _, error in wrong)
-    assert messages[0] == "search: the server was given no encoder of texts for this index; search with a vector"
+    assert (
+        messages[0] == "search: this index has no encoder of texts; send a vector, or start the server with --encoder"
+    )
     assert "16" in messages[1]
     assert messages[2].startswith("search: an index of codes is searched with code")
-    assert messages[3] == "explain: texts is an index of embeddings, and this is for one of documents (json)"
-    assert messages[4] == "search: say which index: texts, vectors, codes"
+    assert messages[3] == "explain: this is for indexes of documents, and texts is an index of embeddings"
+    assert messages[4] == "search: name the index: texts, vectors, codes"
 
 
 @pytest.mark.parametrize(
@@ -144,10 +146,10 @@ def test_embeddings_and_codes():
         ("search", {"words": "x", "k": 0}, "k: Input should be greater than or equal to 1, not 0"),
         ("search", {"words": "x", "where": "age >"}, "age >"),
         ("search", {"words": "x" * 3000}, "longer than 2,000 bytes"),
-        ("search", {"words": "x", "index": "nobody"}, "there is no index 'nobody'; there are: people"),
-        ("like", {}, "name a row by one of id and key"),
+        ("search", {"words": "x", "index": "nobody"}, "there is no index 'nobody'; the indexes are: people"),
+        ("like", {}, "send exactly one of id and key"),
         ("like", {"id": 99}, "there is no document 99"),
-        ("explain", {"id": 1}, "explain needs one of query and words"),
+        ("explain", {"id": 1}, "send exactly one of query and words"),
         ("search", {"words": 3}, "words"),
     ],
 )

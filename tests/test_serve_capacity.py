@@ -287,7 +287,7 @@ def test_what_cannot_be_traded():
     flat = BinaryIndex(64, backend="numpy")
     flat.add(index_of().codes.codes(np.arange(400)))
     for index in (index_of(), flat):
-        with pytest.raises(UnsupportedError, match="nothing to trade"):
+        with pytest.raises(UnsupportedError, match="no trade-off to measure"):
             tradeoff.Tradeoff(index)
     few = BinaryIndex(64, backend="numpy")
     with pytest.raises(ParameterError, match="more than 10 rows"):
@@ -330,4 +330,4 @@ def test_a_trade_off_over_http(client):
     found = client.get("/api/lists/tradeoff")
     assert [point["value"] for point in found["points"]] == [1, 2, 4, 8, 16]
     assert client.post("/api/lists/tradeoff", {}, 202)["points"] == found["points"]
-    assert "nothing to trade" in client.post("/api/flat/tradeoff", {}, 400)["error"]["message"]
+    assert "no trade-off to measure" in client.post("/api/flat/tradeoff", {}, 400)["error"]["message"]

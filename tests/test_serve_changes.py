@@ -10,7 +10,7 @@ from hdc.apps.json import JSONEncoder, JSONIndex
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, SignBinarizer
 from tests.serving import serving
 
-from hdc.apps.serve import Limits, Tokens, models  # isort: skip  # behind the skip where there are no libraries
+from hdc.apps.serve import Limits, Tokens, results  # isort: skip  # behind the skip where there are no libraries
 from hdc.apps.serve.guard import Access  # isort: skip
 
 TOKEN, READ = "a-token-for-everything", "a-token-for-reading"
@@ -27,7 +27,7 @@ def people(path, key="id"):
 def test_documents_are_added_replaced_and_removed_durably(tmp_path):
     with serving({"people": people(tmp_path / "p")}, access=ACCESS) as client:
         added = client.post("/api/people/documents", {"documents": [{"id": "cy", "age": 5}]}, 201, **MAY)
-        models.Changed.model_validate(added)
+        results.Changed.model_validate(added)
         assert (added["ids"], added["rows"]) == ([2], 3)
         assert client.get("/api/people")["generation"] == added["generation"]
         assert client.post("/api/people/search", {"query": {"age": 5}, "k": 1})["hits"][0]["key"] == "cy"
@@ -116,7 +116,7 @@ def test_vectors_and_codes_are_added_and_removed(tmp_path):
         found = client.post("/api/c/search", {"code": packed["codes"][3], "bitorder": "big", "k": 1})["hits"]
         assert (found[0]["id"], found[0]["distance"]) == (3, 0)
         wrong = client.error("/api/c/documents", {"codes": ["AA=="], "bitorder": "big"}, 422, **MAY)[1]
-        assert wrong == "a code has 1 bytes, and the index is of 2: 16 bits"
+        assert wrong == "a code has 1 bytes; those of this index have 2 (16 bits)"
     with BinaryIndex.open(tmp_path / "c") as index:
         assert len(index) == 20
 
@@ -124,10 +124,10 @@ def test_vectors_and_codes_are_added_and_removed(tmp_path):
 @pytest.mark.parametrize(
     ("vector", "said"),
     [
-        ([1.0], "has 1 components, and the index is of 16"),
+        ([1.0], "has 1 numbers; the vectors of this index have 16"),
         ([1e39] * 16, "must be finite in float32"),
-        ("AAAA", "no multiple of 4"),
-        ("!!!", "no base64"),
+        ("AAAA", "not a multiple of 4"),
+        ("!!!", "not base64"),
         (base64.b64encode(np.full(16, np.nan, "<f4").tobytes()).decode(), "must be finite"),
     ],
 )
@@ -141,4 +141,4 @@ def test_vectors_that_are_none_are_refused(vector, said):
         assert "kind 'flat'" in client.error("/api/v/search", options, 400)[1]
         for path in ("explain", "decode"):
             body = {"query": 1, "id": 0, "path": "a"} if path == "decode" else {"query": 1, "id": 0}
-            assert "one of documents" in client.error(f"/api/v/{path}", body, 422)[1]
+            assert "indexes of documents" in client.error(f"/api/v/{path}", body, 422)[1]

@@ -10,7 +10,7 @@ from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, SignBinarizer
 from tests.serving import serving
 from tests.test_serve import DOCUMENTS, VECTORS
 
-from hdc.apps.serve import Tokens, models  # isort: skip  # behind the skip where there are no libraries
+from hdc.apps.serve import Tokens, results  # isort: skip  # behind the skip where there are no libraries
 from hdc.apps.serve.guard import Access  # isort: skip
 
 METHODS = {"get", "post", "put", "delete"}
@@ -23,6 +23,14 @@ expected-statuses = ["2xx", "3xx", "4xx", 504]  # a request may ask for an answe
 
 [checks.positive_data_acceptance]
 enabled = false  # a schema cannot say which texts are conditions, paths or base64, nor what kind an index is of
+
+[phases.stateful]
+max-steps = 5
+generation.max-examples = 200
+
+[[operations]]
+include-operation-id = ["get_map", "get_experiment", "cancel_map", "cancel_experiment"]
+checks.use_after_free.enabled = false  # what is canceled is the making; a map that is ready stays
 """
 
 
@@ -65,7 +73,7 @@ def test_other_methods_of_an_address_are_refused_with_those_that_it_takes(client
             assert b"this address takes" in content
     assert client.json("GET", "/api/people/nothing", status=404, **token)["error"]["type"] == "NotFoundError"
     refreshed = client.post("/api/people/refresh", None, **token)
-    models.Refreshed.model_validate(refreshed, extra="forbid")
+    results.Refreshed.model_validate(refreshed, extra="forbid")
 
 
 @pytest.mark.slow
@@ -73,7 +81,7 @@ def test_other_methods_of_an_address_are_refused_with_those_that_it_takes(client
 def test_schemathesis_finds_nothing(client, tmp_path):
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
     command = [SCHEMATHESIS, "--config-file", tmp_path / "schemathesis.toml", "run"]
-    options = ["--phases", "examples,coverage,fuzzing", "--max-examples", "5", "--seed", "1", "--no-color"]
+    options = ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "5", "--seed", "1", "--no-color"]
     options += ["--continue-on-failure", "--request-timeout", "60", "--generation-database", "none"]
     address = f"http://127.0.0.1:{client.port}/openapi.json"
     command += [address, "-H", f"Authorization: Bearer {TOKEN}", "--suppress-health-check", "all", *options]

@@ -182,7 +182,7 @@ class AgentTools:
             return self.served[name]
         every = list(self.served)
         if len(every) != 1:
-            raise unprocessable(f"say which index: {', '.join(opened.name for opened in every)}")
+            raise unprocessable(f"name the index: {', '.join(opened.name for opened in every)}")
         return every[0]
 
     def _body(self, model: type[B], opened: Opened, k: int, given: dict[str, Any]) -> B:

@@ -84,4 +84,4 @@ def _plain(value: Any) -> Any:
         return json.loads(orjson.dumps(value))
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
-    raise TypeError(f"an answer cannot hold a {type(value).__name__}")
+    raise TypeError(f"an answer cannot have a {type(value).__name__}")

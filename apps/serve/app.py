@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import hdc
 from hdc.apps.serve.answers import RefusedError, failed, not_found
-from hdc.apps.serve.bodies import invalid, with_bodies
+from hdc.apps.serve.bodies import invalid
+from hdc.apps.serve.description import TAGS, describe, failures
 from hdc.apps.serve.guard import Access, Guard
 from hdc.apps.serve.indexes import Served
 from hdc.apps.serve.metrics import CONTENT_TYPE, Metrics
@@ -25,8 +26,12 @@ from hdc.apps.serve.routes import ROUTERS
 from hdc.errors import HDCError
 
 DESCRIPTION = """\
-Search of documents, embeddings and codes. Bodies and answers are JSON. A request that is refused has an answer
-`{"error": {"type": ..., "message": ...}}`, whose message says what was given, what was expected and what to do.
+Search documents, embeddings and codes. Requests and answers are JSON.
+
+If a request is refused or fails, the answer is `{"error": {"type": ..., "message": ...}}`. The message says what was
+given, what was expected and what to do.
+
+The examples ask `hdc serve demo`; those of vectors ask an index of vectors with 8 numbers each.
 """
 
 
@@ -57,15 +62,26 @@ def create_app(served: Served, access: Access | None = None, *, log: bool = Fals
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
+        openapi_tags=[{"name": name, "description": text} for name, text in TAGS.items()],
+        generate_unique_id_function=lambda route: route.name,
     )
     for kind in (HDCError, OSError, Exception):
         app.add_exception_handler(kind, _failed)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
 
-    @app.get("/metrics", tags=["service"], responses={200: {"content": {"text/plain": {}}}})
-    async def text() -> Response:
-        """Return counters and gauges for Prometheus."""
+    @app.get(
+        "/metrics",
+        tags=["service"],
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}, "description": "Metrics as Prometheus reads."}, **failures()},
+    )
+    async def get_metrics() -> Response:
+        """Return metrics for Prometheus.
+
+        Counts requests by route and status, with a histogram of times, and has gauges of rows, generation and failures
+        of each index.
+        """
         return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
 
     routers = [importlib.import_module(f"hdc.apps.serve.routes.{name}").router(served) for name in ROUTERS]
@@ -74,8 +90,8 @@ def create_app(served: Served, access: Access | None = None, *, log: bool = Fals
     elsewhere = Elsewhere([route for router in routers for route in router.routes])
     app.router.routes.append(Route("/api/{rest:path}", elsewhere, include_in_schema=False))
     app.mount("/", StaticFiles(directory=str(files("hdc.apps.serve") / "page"), html=True))
-    named = with_bodies(app, [opened.name for opened in served])
-    guarded: ASGIApp = Guard(named, access, metrics, log=log)
+    describe(app, [opened.name for opened in served], open=access.tokens.open)
+    guarded: ASGIApp = Guard(app, access, metrics, log=log)
     if access.origins:
         headers = ["authorization", "content-type"]
         methods = ["GET", "POST", "PUT", "DELETE"]
@@ -100,7 +116,7 @@ class Elsewhere:
         alike = [route for route in self._routes if route.matches(scope)[0] is Match.PARTIAL]
         methods = ", ".join(sorted({method for route in alike for method in getattr(route, "methods", ())}))
         if not methods:
-            raise not_found("there is nothing at this address; /openapi.json describes what there is")
+            raise not_found("there is nothing at this address; /openapi.json lists the addresses")
         message = f"this address takes {methods}, not {scope['method']}"
         raise RefusedError(405, message, "HTTPError", {"allow": methods})
 

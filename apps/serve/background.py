@@ -37,7 +37,7 @@ class Job:
     def check(self) -> None:
         """Raise CalledOffError if the job was canceled; the work calls this often."""
         if self._stopped.is_set():
-            raise CalledOffError("the work was called off")
+            raise CalledOffError("the job was canceled")
 
     def cancel(self) -> None:
         """Cancel the job, and wait until it has stopped."""

@@ -1,12 +1,10 @@
 """Read request bodies within limits, parse them strictly, and validate them against a model."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from typing import Any, TypeVar, cast
 
-from fastapi import FastAPI
-from pydantic import BaseModel, ValidationError
-from pydantic.json_schema import models_json_schema
+from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 
 from hdc.apps.json.reading.strict import deeper_than, parse_bytes
@@ -17,71 +15,8 @@ from hdc.checks import shown
 
 B = TypeVar("B", bound=models.Body)
 
-REFERENCES = "#/components/schemas/{model}"
-
-STATUSES = {
-    400: "A parameter is wrong, or the body is no JSON.",
-    401: "A token is missing or wrong.",
-    403: "The token is for reading only, or the server serves no changes.",
-    404: "There is no such index or row.",
-    408: "The body came too slowly.",
-    409: "Somebody else has changed or is changing the index.",
-    413: "The body is too long.",
-    422: "The body is JSON, and not what was asked for.",
-    429: "Too many requests wait; Retry-After says when to try again.",
-    504: "It took too long.",
-}
-"""Descriptions of error statuses."""
-
 LINGER_BYTES, LINGER_SECONDS = 16 << 20, 2.0
 """How much of a body that is too long is still read, so that the client sees the error before the connection closes."""
-
-
-def described(model: type[models.Body]) -> dict[str, Any]:
-    """Return what OpenAPI says of a request with such a body, and of the failures that a body brings."""
-
-    def content(of: type[BaseModel]) -> dict[str, Any]:
-        return {"application/json": {"schema": {"$ref": REFERENCES.format(model=of.__name__)}}}
-
-    refused = {str(s): {"description": STATUSES[s], "content": content(models.Failure)} for s in (408, 413, 422)}
-    return {"requestBody": {"required": True, "content": content(model)}, "responses": refused}
-
-
-def answers(model: type[BaseModel], *statuses: int, ok: int = 200) -> dict[int | str, dict[str, Any]]:
-    """Return what OpenAPI says of answers: a model, and the failures that every request may meet, and more."""
-    return {ok: {"model": model, "description": (model.__doc__ or "").strip()}, **failures(*statuses)}
-
-
-def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what OpenAPI says of the failures that every request may meet, and of more."""
-    always = {400, 401, 404, 429, 504, *statuses}
-    return {status: {"model": models.Failure, "description": STATUSES[status]} for status in sorted(always)}
-
-
-def with_bodies(app: FastAPI, names: Sequence[str]) -> FastAPI:
-    """Let an application's OpenAPI name its indexes, and have the schemas of bodies, which are not read by FastAPI."""
-    made = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            schema: dict[str, Any] = made()
-            bodies = [(model, "validation") for model in _all(models.Body)]
-            _, definitions = models_json_schema(bodies, ref_template=REFERENCES)
-            known = schema.setdefault("components", {}).setdefault("schemas", {})
-            known |= {name: known.get(name, value) for name, value in definitions["$defs"].items()}
-            for operation in (one for path in schema["paths"].values() for one in path.values()):
-                for parameter in operation.get("parameters", ()):
-                    if (parameter["in"], parameter["name"]) == ("path", "index"):
-                        parameter["schema"]["enum"] = list(names)
-            return schema  # which FastAPI remembers, and returns the next time
-        return cast(dict[str, Any], app.openapi_schema)
-
-    app.openapi = openapi
-    return app
-
-
-def _all(model: type[models.Body]) -> list[type[models.Body]]:
-    return [found for child in model.__subclasses__() for found in (child, *_all(child))]
 
 
 async def body_of(request: Request, model: type[B], limits: Limits) -> B:
@@ -124,9 +59,9 @@ async def _read(request: Request, limits: Limits) -> bytes:
             else:
                 return bytes(body)
     except TimeoutError:
-        raise RefusedError(408, "the body came too slowly", "TimeoutError", {"connection": "close"}) from None
+        raise RefusedError(408, "the body arrived too slowly", "TimeoutError", {"connection": "close"}) from None
     except ClientDisconnect:
-        raise RefusedError(400, "the client left", "ClientDisconnect") from None
+        raise RefusedError(400, "the client closed the connection", "ClientDisconnect") from None
     await _linger(stream, len(body))
     raise _too_long(limits)
 
@@ -156,5 +91,7 @@ def invalid(error: Any) -> RefusedError:
 def _said(error: Any) -> str:
     """Return a problem in one line: where it is, what is wrong, and what was given."""
     place = ".".join(map(str, error["loc"])) or "body"
-    given = "" if error["type"] in ("missing", "extra_forbidden") else f", not {shown(error['input'])}"
+    if error["type"] == "extra_forbidden":
+        return f"{place}: there is no such field"
+    given = "" if error["type"] == "missing" else f", not {shown(error['input'])}"
     return f"{place}: {error['msg']}{given}"

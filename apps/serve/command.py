@@ -122,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
 def run_tools(arguments: argparse.Namespace) -> int:
     """Run ``hdc serve --mcp`` until standard input ends. Only the protocol writes to standard output."""
     if arguments.writable or arguments.open:
-        raise ParameterError("--mcp serves tools that only read, and no page; leave --writable and --open out")
+        raise ParameterError("--mcp serves tools that only read, and no page; leave out --writable and --open")
     try:
         from hdc.apps.serve.agent_tools import made_tools
     except ImportError as error:

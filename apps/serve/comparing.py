@@ -30,11 +30,11 @@ def compared(index: JSONIndex, a: int | str, b: int | str) -> dict[str, Any]:
     """
     one, other = _id(index, a), _id(index, b)
     if one == other:
-        raise unprocessable(f"{a!r} and {b!r} are one document; give two")
+        raise unprocessable(f"{a!r} and {b!r} are the same document; name two")
     first, second = index.document(one), index.document(other)
     for number, document in ((one, first), (other, second)):
         if sum(1 for _ in leaves(document)) > MOST_LEAVES:
-            raise unprocessable(f"document {number} has more than {MOST_LEAVES:,} values; smaller ones can be compared")
+            raise unprocessable(f"document {number} has more than {MOST_LEAVES:,} values, too many to compare")
     hit = index.like(one, 1, among=[other])[0]
     return {
         "a": _shown(index, one, first),
@@ -104,7 +104,7 @@ def _id(index: JSONIndex, given: int | str) -> int:
         return given
     found = index.find(given)
     if found is None:
-        raise not_found(f"there is no document of the key {given!r}")
+        raise not_found(f"there is no document with the key {given!r}")
     return found
 
 

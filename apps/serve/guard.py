@@ -32,6 +32,8 @@ HEADERS = [
 GUARDED = ("/api/", "/metrics", "/openapi.json")
 """Paths that need a token; the page and ``/health`` show nothing of an index."""
 
+HEADER = "send the header Authorization: Bearer TOKEN"
+
 METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS")
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -67,14 +69,24 @@ class Access:
         host, origin, token = _headers(scope["headers"])
         if self.hosts is not None and _name(host) not in self.hosts:
             raise RefusedError(
-                400, f"the server is not called {host[:100]!r}; name it with --allow-host if it is yours", "HostError"
+                400,
+                f"this server does not answer to the name {host[:100]!r}; start it with --allow-host NAME if it should",
+                "HostError",
             )
         if origin and origin not in self.origins and "*" not in self.origins and origin.partition("://")[2] != host:
-            raise RefusedError(403, f"pages of {origin[:100]!r} may not ask; allow them with --cors", "OriginError")
+            raise RefusedError(
+                403,
+                f"pages of {origin[:100]!r} may not ask; --cors ORIGIN allows them",
+                "OriginError",
+            )
         access = self.tokens.access(token)
         scope["access"] = access
         if access == "none" and scope["path"].startswith(GUARDED):
-            said = "this token is wrong" if token else "this server wants a token: Authorization: Bearer TOKEN"
+            said = (
+                "this token is wrong"
+                if token
+                else "this server needs a token; send the header Authorization: Bearer TOKEN"
+            )
             raise RefusedError(401, said, "TokenError", {"www-authenticate": "Bearer"})
 
 
@@ -83,9 +95,9 @@ def require_write(scope: Scope) -> None:
     if scope["access"] == "write":
         return
     if _headers(scope["headers"])[2]:
-        raise RefusedError(403, "this token is for reading; changes need the other one", "TokenError")
+        raise RefusedError(403, "this token is for reading only; changes need the token HDC_TOKEN", "TokenError")
     said = {"www-authenticate": "Bearer"}
-    raise RefusedError(401, "changes need a token: Authorization: Bearer TOKEN", "TokenError", said)
+    raise RefusedError(401, f"changes need a token; {HEADER}", "TokenError", said)
 
 
 class Guard:
@@ -159,7 +171,7 @@ def _headers(headers: Sequence[tuple[bytes, bytes]]) -> tuple[str, str, bytes]:
     for name, value in headers:
         if name in found:
             if found[name] not in (b"", value):
-                raise RefusedError(400, f"the header {name.decode()} is there twice", "HeaderError")
+                raise RefusedError(400, f"the header {name.decode()} was sent twice", "HeaderError")
             found[name] = value
     return found[b"host"].decode("latin-1").lower(), found[b"origin"].decode("latin-1").lower(), found[b"authorization"]
 

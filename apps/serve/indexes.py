@@ -66,7 +66,7 @@ class Opened:
     def __init__(self, name: str, index: Index, encoder: Encoder | None = None, *, writable: bool = True) -> None:
         if not name or name in RESERVED or name.startswith(".") or not name.isprintable() or set(name) & set("/?#%\\"):
             raise ParameterError(
-                f"an index cannot be called {name!r} in an address; name it: NAME=PATH, of letters, digits, - and _"
+                f"an index cannot be called {name!r} in an address; name it NAME=PATH, with letters, digits, - and _"
             )
         self.name, self.index, self.ways = name, index, _ways(index, encoder)
         self.writable = writable and index.writable
@@ -172,12 +172,12 @@ def _ways(index: Index, encoder: Encoder | None) -> Kind:
     if isinstance(index, EmbeddingIndex | ShardedIndex):
         return Embeddings(index, encoder)
     if encoder is not None:
-        raise ParameterError(f"an encoder of texts is for an index of embeddings, not {index!r}")
+        raise ParameterError(f"an encoder of texts needs an index of embeddings, not {index!r}")
     if isinstance(index, JSONIndex):
         return Documents(index)
     if isinstance(index, BinaryIndex):
         return Codes(index)
-    raise ParameterError(f"an index to serve has documents, embeddings or codes, one vector a row, not {index!r}")
+    raise ParameterError(f"an index to serve has documents, codes or embeddings, one vector per row, not {index!r}")
 
 
 class Served:
@@ -220,7 +220,7 @@ class Served:
     ) -> None:
         given = dict(encoders or {})
         if unknown := given.keys() - indexes.keys():
-            raise ParameterError(f"there is an encoder for {', '.join(sorted(unknown))}, and no index of that name")
+            raise ParameterError(f"there is an encoder for {', '.join(sorted(unknown))}, but no index with that name")
         self.limits = Limits() if limits is None else limits
         self._opened = {
             name: Opened(name, index, given.get(name), writable=writable) for name, index in indexes.items()
@@ -245,7 +245,7 @@ class Served:
         try:
             return self._opened[name]
         except KeyError:
-            raise not_found(f"there is no index {name!r:.100}; there are: {', '.join(self._opened)}") from None
+            raise not_found(f"there is no index {name!r:.100}; the indexes are: {', '.join(self._opened)}") from None
 
     async def run(self, call: Callable[[], T], seconds: float | None = None) -> T:
         """Call a function in one of the server's threads and return its result; see :meth:`Running.run`."""

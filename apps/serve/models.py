@@ -1,297 +1,285 @@
-"""Models of request bodies and responses: they validate requests, and ``/openapi.json`` shows them."""
+"""Bodies of requests: models that validate them, and that ``/openapi.json`` describes."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Id = Annotated[int, Field(description="Number of a row.", examples=[117])]
-Key = Annotated[str, Field(description="Key of a row, where the index has keys.", examples=["SQS/DeleteMessage"])]
-Path = Annotated[str, Field(description="Path in a document.", examples=["findings[].label"])]
+Id = Annotated[int, Field(description="Id of a row.", examples=[117])]
+Key = Annotated[str, Field(description="Key of a row, if the index has keys.", examples=["SQS/DeleteMessage"])]
+Path = Annotated[
+    str,
+    Field(
+        description="Path in a document. A dot separates names; `[]` means every item of an array.",
+        examples=["findings[].label"],
+    ),
+]
+Documents = Annotated[bool, Field(description="Return the documents. Pass false for shorter answers.")]
 
 
 class Body(BaseModel):
-    """A JSON body. Unknown names are an error, and no value is converted."""
+    """A JSON body. A name that does not exist is an error, and no value is converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+def one_of(*names: str) -> ConfigDict:
+    """Say in the schema of a body that exactly one of some names is given, which whoever reads the body checks.
+
+    A name that is null is not given, but null is a query.
+    """
+    there = {"not": {"type": "null"}}
+    return ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": [name]} if name == "query" else {"required": [name], "properties": {name: there}}
+                for name in names
+            ]
+        }
+    )
+
+
+def given(body: "Body", *names: str) -> list[str]:
+    """Return which of some names a body gives; see :func:`one_of`."""
+    named = [name for name in names if name in body.model_fields_set]
+    return [name for name in named if name == "query" or getattr(body, name) is not None]
+
+
 class Condition(Body):
-    """A condition on documents; the same as text: ``"age >= 30"``."""
+    """A condition on documents. The text `"age >= 30"` means the same as `{"path": "age", "op": ">=", "value": 30}`."""
 
     path: Path
-    op: Literal["=", "!=", "<", "<=", ">", ">=", "~", "exists", "missing"]
-    value: str | int | float | bool | None = None
+    op: Annotated[
+        Literal["=", "!=", "<", "<=", ">", ">=", "~", "exists", "missing"],
+        Field(description="`~` finds a regular expression (RE2) in a text. `exists` and `missing` take no value."),
+    ]
+    value: Annotated[
+        str | int | float | bool | None, Field(description="What to compare the values at the path with.")
+    ] = None
 
 
 Where = Annotated[
     str | Condition | list[str | Condition] | None,
     Field(
-        description="Conditions that all must hold: as text, PATH OPERATOR VALUE, or as objects.",
+        description="Search only documents that meet this condition, or every condition of a list. A condition is a "
+        "text, `PATH OPERATOR VALUE`, or an object. For indexes of documents.",
         examples=["age >= 30", {"path": "sex", "op": "=", "value": "F"}],
+    ),
+]
+
+Missing = Annotated[
+    Literal["ignore", "count"],
+    Field(
+        description="`count` lowers the score of a document for values that the query does not have; `ignore` does "
+        "not. For indexes of documents."
+    ),
+]
+
+Weights = Annotated[
+    dict[str, float] | None,
+    Field(
+        description="Weights of paths, for this request only. The weights of other paths are those of the index.",
+        examples=[{"service": 2, "summary": 0.5}],
     ),
 ]
 
 Vector = Annotated[
     list[float] | str,
-    Field(description="Numbers, or base64 of little-endian float32.", examples=[[0.1, -0.2]]),
+    Field(
+        description="A vector: its numbers, or the base64 of its numbers as little-endian float32, which is shorter.",
+        examples=[[0.1, -0.2]],
+    ),
 ]
 
 BitOrder = Annotated[
     Literal["little", "big"] | None,
-    Field(description="Which bit of each byte comes first; numpy.packbits has big. May be left out if the index says."),
+    Field(
+        description="Which bit of a byte comes first. `numpy.packbits` writes `big`. You can leave it out if the index "
+        "was made with a bit order."
+    ),
 ]
 
 
 class Options(Body):
-    """Search options of an index of vectors or codes. Options of another kind of index are an error."""
+    """How to search an index of embeddings or codes. An option that the index does not have is an error."""
 
-    probes: Annotated[int | None, Field(ge=1, description="ivf: lists that are looked into")] = None
-    effort: Annotated[int | None, Field(ge=1, description="hnsw: candidates in hand")] = None
-    candidates: Annotated[int | None, Field(ge=1, description="rows that are compared again, exactly")] = None
-    prefix: Annotated[int | None, Field(ge=1, description="bits of each code that are read first")] = None
+    probes: Annotated[int | None, Field(ge=1, description="IVF lists to search. For indexes of kind `ivf`.")] = None
+    effort: Annotated[
+        int | None, Field(ge=1, description="Candidates that the graph search keeps. For indexes of kind `hnsw`.")
+    ] = None
+    candidates: Annotated[
+        int | None, Field(ge=1, description="Rows whose score is computed exactly, after their codes were compared.")
+    ] = None
+    prefix: Annotated[
+        int | None,
+        Field(ge=1, description="Bits at the start of each code to compare first. For models with prefixes."),
+    ] = None
 
 
 class Found(Body):
-    """Parameters of every search: the number of hits, the rows to search, and the details to return."""
+    """What every search takes: how many hits, among which rows, and what to return of them."""
 
-    k: Annotated[int, Field(ge=1, description="Hits, at most.")] = 10
+    k: Annotated[int, Field(ge=1, description="Hits to return. The server sets the most: 1000 by default.")] = 10
     where: Where = None
-    among: Annotated[list[int] | None, Field(description="Only rows of these ids.")] = None
-    missing: Annotated[
-        Literal["ignore", "count"], Field(description="Whether what a document has beyond the query lowers its score.")
-    ] = "ignore"
-    weights: Annotated[dict[str, float] | None, Field(description="Weights of paths, for this search.")] = None
-    explain: Annotated[bool, Field(description="Say which fields made each score.")] = False
-    documents: Annotated[bool, Field(description="Return the documents of hits.")] = True
-    options: Annotated[Options | None, Field(description="Of indexes of embeddings and codes.")] = None
+    among: Annotated[list[int] | None, Field(description="Search only the rows with these ids.")] = None
+    missing: Missing = "ignore"
+    weights: Weights = None
+    explain: Annotated[bool, Field(description="Return the `reasons` of each score. For indexes of documents.")] = False
+    documents: Documents = True
+    options: Annotated[Options | None, Field(description="For indexes of embeddings and of codes.")] = None
     bitorder: BitOrder = None
-    timeout_ms: Annotated[float | None, Field(ge=1, description="Less time than the server would take.")] = None
+    timeout_ms: Annotated[
+        float | None,
+        Field(ge=1, description="Give up after this many milliseconds, with status 504. The server's limit stays."),
+    ] = None
 
 
 class Search(Found):
-    """A search: pass one of query, words, text, vector and code."""
+    """A search. Send exactly one of `query`, `words`, `text`, `vector` and `code`."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"query": {"operation": "delete message"}, "k": 3, "explain": True},
-                {"words": "delete message", "where": "service = Amazon SQS"},
-                {"vector": [0.1, -0.2, 0.3], "options": {"probes": 8}},
-            ]
-        }
+    model_config = one_of("query", "words", "text", "vector", "code")
+    query: Annotated[
+        Any, Field(description="A partial document, or any other JSON value. For indexes of documents.")
+    ] = None
+    words: Annotated[str | None, Field(description="Words to look for in every field. For indexes of documents.")] = (
+        None
     )
-    query: Annotated[Any, Field(description="A partial document, or any JSON value.")] = None
-    words: Annotated[str | None, Field(description="Words to be looked for in any field.")] = None
-    text: Annotated[str | None, Field(description="A text, for an index of embeddings with an encoder.")] = None
+    text: Annotated[
+        str | None, Field(description="A text that the server turns into a vector. Needs `hdc serve --encoder`.")
+    ] = None
     vector: Vector | None = None
-    code: Annotated[str | None, Field(description="Base64 of the bits of a code, packed into bytes.")] = None
+    code: Annotated[str | None, Field(description="Base64 of a packed code. For indexes of codes.")] = None
 
 
 class Batch(Found):
-    """Several searches on one state of the index: pass one of queries, texts, vectors and codes."""
+    """Several searches on one state of the index. Send exactly one of `queries`, `texts`, `vectors` and `codes`."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"queries": [{"age": 30}, {"age": 40}], "k": 3}]})
-    queries: Annotated[list[Any] | None, Field(description="Partial documents, or any JSON values.")] = None
-    texts: list[str] | None = None
-    vectors: Annotated[list[Vector] | None, Field(description="Vectors, as vector of a search.")] = None
-    codes: Annotated[list[str] | None, Field(description="Codes, as code of a search.")] = None
+    model_config = one_of("queries", "texts", "vectors", "codes")
+    queries: Annotated[
+        list[Any] | None, Field(description="Partial documents, or other JSON values. For indexes of documents.")
+    ] = None
+    texts: Annotated[
+        list[str] | None, Field(description="Texts that the server turns into vectors. Needs `hdc serve --encoder`.")
+    ] = None
+    vectors: Annotated[list[Vector] | None, Field(description="Vectors. For indexes of embeddings.")] = None
+    codes: Annotated[list[str] | None, Field(description="Base64 of packed codes. For indexes of codes.")] = None
 
 
 class Named(Body):
-    """One row, by its id or its key."""
+    """One row. Send its `id` or its `key`."""
 
+    model_config = one_of("id", "key")
     id: Id | None = None
     key: Key | None = None
 
 
 class Like(Found, Named):
-    """The rows nearest to a row of the index: pass one of id and key."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"id": 117, "k": 3}]})
+    """A search for the rows nearest to a row of the index. Send its `id` or its `key`."""
 
 
 class Explain(Named):
-    """Why a document has its score for a query: pass one of query and words, and one of id and key."""
+    """A document and a query. Send `id` or `key`, and `query` or `words`."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"query": {"operation": "delete message"}, "id": 117}]})
-    query: Any = None
-    words: str | None = None
-    missing: Literal["ignore", "count"] = "ignore"
-    weights: dict[str, float] | None = None
+    query: Annotated[Any, Field(description="A partial document, or any other JSON value.")] = None
+    words: Annotated[str | None, Field(description="Words to look for in every field.")] = None
+    missing: Missing = "ignore"
+    weights: Weights = None
 
 
 class Filter(Body):
-    """A page of the rows that meet the conditions, by ascending id."""
+    """Conditions, and the part of the matching rows to return."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"where": ["age >= 30", "sex = F"], "limit": 20}]})
     where: Where = None
-    limit: Annotated[int, Field(ge=0)] = 20
-    offset: Annotated[int, Field(ge=0)] = 0
-    documents: bool = True
+    limit: Annotated[
+        int, Field(ge=0, description="Rows to return. The server sets the most: 1000 by default. 0 returns the total.")
+    ] = 20
+    offset: Annotated[int, Field(ge=0, description="Rows to skip before the first one that is returned.")] = 0
+    documents: Documents = True
 
 
 class Decode(Named):
-    """Decode the value at a path from a vector: pass one of id, key, and query (a document to encode)."""
+    """A path, and a vector to decode. Send `id` or `key` of a row, or `query`, a document to encode."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"id": 117, "path": "service", "k": 3}]})
+    model_config = one_of("id", "key", "query")
     path: Path
-    query: Any = None
-    k: Annotated[int, Field(ge=1)] = 1
+    query: Annotated[Any, Field(description="A document that the server encodes first.")] = None
+    k: Annotated[int, Field(ge=1, description="Values to return, most probable first.")] = 1
 
 
 class Write(Body):
-    """Rows to add: pass one of documents, vectors and codes."""
+    """Rows to add. Send exactly one of `documents`, `vectors` and `codes`; the server adds all of them or none."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"documents": [{"name": "Ada"}], "replace": False}]})
-    documents: list[Any] | None = None
-    vectors: list[Vector] | None = None
-    codes: list[str] | None = None
-    keys: Annotated[list[str] | None, Field(description="Of vectors or codes; documents have their own.")] = None
-    replace: Annotated[bool, Field(description="Replace rows of the same keys, which are an error otherwise.")] = False
+    model_config = one_of("documents", "vectors", "codes")
+    documents: Annotated[list[Any] | None, Field(description="Documents, at most 100 by default.")] = None
+    vectors: Annotated[list[Vector] | None, Field(description="Vectors, at most 100 by default.")] = None
+    codes: Annotated[list[str] | None, Field(description="Base64 of packed codes, at most 100 by default.")] = None
+    keys: Annotated[
+        list[str] | None, Field(description="A key per vector or code. Documents have their keys in a field.")
+    ] = None
+    replace: Annotated[
+        bool, Field(description="Replace rows that have the same keys. Otherwise a key that exists is an error.")
+    ] = False
     bitorder: BitOrder = None
 
 
-# ---------------------------------------------------------------------- answers
+MOST_VALUES = 100
+"""Values of a path that one request lists."""
+
+Most = Annotated[int, Field(ge=1, le=MOST_VALUES, description="Values to list per path, most frequent first.")]
 
 
-class Problem(BaseModel):
-    """An error."""
+class Facets(Body):
+    """The paths whose values to count, and the documents to count them in."""
 
-    type: Annotated[str, Field(examples=["ParameterError"])]
-    message: Annotated[str, Field(examples=["condition 'age >' cannot be read; ..."])]
-
-
-class Failure(BaseModel):
-    """The response to a request that is rejected or fails."""
-
-    error: Problem
+    paths: Annotated[list[str], Field(max_length=50, description="Paths, at most 50.", examples=[["service"]])]
+    where: Where = None
+    among: Annotated[
+        list[int] | None, Field(max_length=100_000, description="Count only the documents with these ids.")
+    ] = None
+    most: Most = 10
 
 
-class Reason(BaseModel):
-    """A value of the query, its match in the document, and its share of the score; no match if it matched nothing."""
+class Compare(Body):
+    """The two documents to compare."""
 
-    path: Path
-    query: Any
-    match: Any = None
-    share: float
+    a: Annotated[int | str, Field(description="Id of a document, or its key as a text.", examples=[117])]
+    b: Annotated[int | str, Field(description="Id or key of the other document.", examples=[118])]
 
 
-class Hit(BaseModel):
-    """A row that was found, with its score, or for codes its distance, in the unit that measure names."""
+Method = Literal["pca", "umap"]
 
-    id: Id
-    score: float | None = None
-    distance: float | None = None
-    measure: Annotated[
-        Literal["coverage", "overlap", "cosine", "ip", "l2", "bits"],
-        Field(description="bits: differing bits, a distance; with levels, one minus the cosine has measure cosine."),
+
+class MakeMap(Body):
+    """Which map to make."""
+
+    method: Annotated[
+        Method, Field(description="`pca` is quick. `umap` shows clusters better; it needs the extra `umap`.")
+    ] = "pca"
+
+
+class Region(Body):
+    """A region of a map."""
+
+    method: Annotated[Method, Field(description="Which map.")] = "pca"
+    polygon: Annotated[
+        list[list[float]],
+        Field(description="Corners `[x, y]` in the coordinates of the map, 3 to 512. The last joins the first."),
     ]
-    key: Key | None = None
-    source: Annotated[str | None, Field(description="Where a document was read.")] = None
-    reasons: list[Reason] | None = None
-    document: Any = None
+    ids: Annotated[bool, Field(description="Return the ids in the region, at most 100,000.")] = True
 
 
-class Result(BaseModel):
-    """Hits, best first."""
-
-    hits: list[Hit]
-    notes: Annotated[list[str], Field(description="How a query was read.")] = []
+MOST_TRIALS = 2048
+"""Most trials of a point."""
 
 
-class Moment(BaseModel):
-    """The generation of the index that a response reflects, and the time it took."""
+class MakeExperiment(Body):
+    """An experiment."""
 
-    took_ms: float
-    generation: Annotated[int, Field(description="Number of the change up to which the index was seen.")]
-
-
-class Answer(Result, Moment):
-    """The result of a search."""
-
-    exact: Annotated[bool, Field(description="Whether every row was compared.")]
-    options: Annotated[dict[str, Any], Field(description="Options that the search was done with.")] = {}
-
-
-class BatchAnswer(Moment):
-    """The results of a batch, one per query."""
-
-    results: list[Result]
-    exact: bool
-    options: dict[str, Any] = {}
-
-
-class Explanation(Moment):
-    """A document's score and its reasons, largest share first."""
-
-    id: Id
-    score: float
-    reasons: list[Reason]
-
-
-class Row(BaseModel):
-    """A row."""
-
-    id: Id
-    key: Key | None = None
-    source: str | None = None
-    document: Any = None
-
-
-class Page(Moment):
-    """Rows that meet the conditions, and their total number."""
-
-    total: int
-    rows: list[Row]
-
-
-class Value(BaseModel):
-    """A possible value at a path, decoded from a vector; see ``hdc json decode``."""
-
-    value: Any
-    similarity: float
-    confidence: float
-    interval: tuple[float, float] | None = None
-
-
-class Decoded(Moment):
-    """Values, most probable first."""
-
-    values: list[Value]
-
-
-class Info(BaseModel):
-    """The description of an index."""
-
-    model_config = ConfigDict(extra="allow")
-    name: str
-    kind: Literal["json", "embeddings", "codes"]
-    rows: int
-    row: Annotated[str, Field(description="What a row is called.")]
-    dim: int
-    generation: int
-    writable: bool
-    failure: Annotated[str | None, Field(description="Why the last look for changes failed.")] = None
-
-
-class Changed(BaseModel):
-    """The result of a change."""
-
-    ids: list[int]
-    rows: int
-    generation: int
-
-
-class Refreshed(Moment):
-    """Whether there was something new to show."""
-
-    changed: bool
-    rows: int
-
-
-class Health(BaseModel):
-    """The state of the server, and the indexes that could not be refreshed."""
-
-    status: Literal["ok", "degraded"]
-    version: str
-    indexes: dict[str, Literal["ok", "warming", "failing"]]
+    setting: Annotated[
+        dict[str, str | int | float | bool],
+        Field(
+            description="What `GET /api/capacity/bounds` takes, except `axis`: `task`, `model`, `items`, `universe`, "
+            "`error`, and the options of the task. What you leave out has the same default as there.",
+            examples=[{"task": "membership", "model": "MAP-B", "items": 20, "universe": 1000, "error": 0.01}],
+        ),
+    ]
+    trials: Annotated[int, Field(ge=1, le=MOST_TRIALS, description="Trials per dimension.")] = 256

@@ -35,7 +35,7 @@ def opened_indexes(given: Iterable[str], *, writable: bool = False) -> dict[str,
             for name, index in _demo() if text == DEMO else [_named(text, writable)]:
                 stack.callback(index.close)
                 if name in indexes:
-                    raise ParameterError(f"two indexes are called {name!r}; give another name: NAME={text}")
+                    raise ParameterError(f"two indexes are called {name!r}; name one of them: NAME={text}")
                 indexes[name] = index
         stack.pop_all()
     return indexes

@@ -49,7 +49,7 @@ class Running:
         """
         with self._counting:
             if self.taken >= self._limits.threads + self._limits.waiting:
-                message = f"{self._limits.waiting} requests wait already; try again in a second"
+                message = f"{self._limits.waiting} requests are waiting; try again in a second"
                 raise RefusedError(429, message, "TooManyRequests", {"retry-after": "1"})
             self.taken += 1
         work = self._pool.submit(call)
@@ -58,7 +58,7 @@ class Running:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(work), time)
         except TimeoutError:
-            begun = "" if work.cancel() else "; it had begun, and what it changes may stand"
+            begun = "" if work.cancel() else "; it had begun, so a change may have been made"
             raise RefusedError(504, f"this took longer than {time:g} s{begun}", "TimeoutError") from None
 
     def _release(self, done: Future[Any]) -> None:

@@ -43,8 +43,8 @@ class Tokens:
         for token in (self.all, self.read):
             if token is not None and (len(token) < SHORTEST or not token.isascii() or not token.isprintable()):
                 raise ParameterError(
-                    f"a token has {SHORTEST} characters of ASCII or more, no blanks; "
-                    "python -c 'import secrets; print(secrets.token_urlsafe())' makes one"
+                    f"a token has at least {SHORTEST} printable ASCII characters; "
+                    "make one by python -c 'import secrets; print(secrets.token_urlsafe())'"
                 )
         if not self.open and self.all is None and self.read is None:
             raise ParameterError(

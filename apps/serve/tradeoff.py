@@ -138,12 +138,10 @@ def recall(found: Ids, true: Ids, k: int = K) -> float:
 def asked_of(index: Any) -> Asked:
     """Return how to search an index; raises as :class:`Tradeoff` does."""
     if not isinstance(index, EmbeddingIndex | BinaryIndex):
-        raise UnsupportedError(
-            f"the trade-off of a {type(index).__name__} is not measured here; serve one of its parts"
-        )
+        raise UnsupportedError(f"the trade-off of a {type(index).__name__} cannot be measured; serve one of its shards")
     rows = len(index)
     if rows <= K:
-        raise ParameterError(f"a trade-off needs more than {K} rows, and the index has {rows}")
+        raise ParameterError(f"a trade-off is measured with more than {K} rows; the index has {rows}")
     snapshot = index.store.snapshot
     at = spread(live(snapshot), max(1, min(QUERIES, MOST_PAIRS // rows)))
     codes = index.codes if isinstance(index, EmbeddingIndex) else index
@@ -178,7 +176,7 @@ def _of_floats(index: EmbeddingIndex, at: Ids) -> Asked:
 
     if index.kind == "flat":
         if index.codes.originals is None:
-            raise UnsupportedError("this index compares the code of every row; there is nothing to trade")
+            raise UnsupportedError("this index compares the code of every row, so there is no trade-off to measure")
         option, steps = "candidates", _below(tuple(K * factor for factor in (1, 2, 3, 5, 10, 20, 50, 100)), len(index))
     else:
         option = "probes" if index.kind == "ivf" else "effort"
@@ -191,9 +189,9 @@ def _of_floats(index: EmbeddingIndex, at: Ids) -> Asked:
 def _of_codes(index: BinaryIndex, at: Ids) -> Asked:
     """Search with codes; their true neighbors have the least Hamming distances."""
     if index.kind == "flat":
-        raise UnsupportedError("this index compares the code of every row; there is nothing to trade")
+        raise UnsupportedError("this index compares the code of every row, so there is no trade-off to measure")
     if index.levels > 1:
-        raise UnsupportedError("the trade-off of codes of several levels is not measured here")
+        raise UnsupportedError("the trade-off of codes with several levels cannot be measured")
     snapshot = index.store.snapshot
     option = "probes" if index.kind == "ivf" else "effort"
     lists = len(index.coarse.centroids) if index.coarse is not None else len(index)

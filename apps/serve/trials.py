@@ -13,10 +13,10 @@ from hdc.apps.capacity.intervals import wilson
 from hdc.apps.capacity.protocols import protocol
 from hdc.apps.serve.background import Job
 from hdc.apps.serve.capacity import Setting, failures
+from hdc.apps.serve.models import MOST_TRIALS
 from hdc.checks import integer
 from hdc.errors import ConflictError, HDCError, ParameterError
 
-MOST_TRIALS = 2048
 MOST_ITEMS = 2000
 MOST_UNIVERSE = 20_000
 MOST_DIM = 60_000

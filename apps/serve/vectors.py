@@ -28,7 +28,7 @@ def vectors_of(given: Sequence[list[float] | str], dim: int) -> npt.NDArray[np.f
     for at, one in enumerate(given):
         values = np.frombuffer(_bytes(one, "a vector", 4), "<f4") if isinstance(one, str) else _floats(one)
         if len(values) != dim:
-            raise unprocessable(f"a vector has {len(values)} components, and the index is of {dim}")
+            raise unprocessable(f"a vector has {len(values)} numbers; the vectors of this index have {dim}")
         rows[at] = values
     if not np.isfinite(rows).all():
         raise unprocessable("a vector must be finite in float32; one has NaN, infinity or a number beyond 3.4e38")
@@ -47,14 +47,14 @@ def codes_of(given: Sequence[str], index: BinaryIndex, bitorder: Any) -> Words:
     """
     order = bitorder or index.store.meta.get(BITORDER)
     if order is None:
-        raise unprocessable("say the order of bits in each byte: bitorder little, or big as numpy.packbits has it")
+        raise unprocessable("name the order of bits in a byte: bitorder big for numpy.packbits, else little")
     plane = -(-index.dim // 8)
     size = plane * index.levels
     rows = np.empty((len(given), size), np.uint8)
     for at, one in enumerate(given):
         content = _bytes(one, "a code")
         if len(content) != size:
-            raise unprocessable(f"a code has {len(content)} bytes, and the index is of {size}: {index.dim} bits")
+            raise unprocessable(f"a code has {len(content)} bytes; those of this index have {size} ({index.dim} bits)")
         rows[at] = np.frombuffer(content, np.uint8)
     if index.levels == 1:
         return from_bytes(rows, index.dim, bitorder=order)
@@ -71,7 +71,7 @@ def _bytes(text: str, what: str, item: int = 1) -> bytes:
     try:
         found = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise unprocessable(f"{what} is no base64: {error}") from None
+        raise unprocessable(f"{what} is not base64: {error}") from None
     if len(found) % item:
-        raise unprocessable(f"{what} has {len(found)} bytes, no multiple of {item}")
+        raise unprocessable(f"{what} has {len(found)} bytes, which is not a multiple of {item}")
     return found

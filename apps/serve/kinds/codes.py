@@ -58,12 +58,12 @@ class Codes(Kind):
     def add(self, body: models.Write) -> Ids:
         """Add codes."""
         if body.codes is None or body.documents is not None or body.vectors is not None:
-            raise unprocessable("rows of an index of codes are codes")
+            raise unprocessable("to an index of codes you add codes")
         codes = codes_of(body.codes, self.index, body.bitorder)
         if not body.replace:
             added: Ids = self.index.add(codes, keys=body.keys)
             return added
         if body.keys is None:
-            raise unprocessable("replace needs keys, which say what is replaced")
+            raise unprocessable("replace needs keys, which name the rows to replace")
         replaced: Ids = self.index.put(codes, body.keys)
         return replaced

@@ -62,9 +62,8 @@ class Documents(Kind):
 
     def like(self, number: int, found: models.Like) -> Result:
         """Return the documents nearest to one."""
-        for name in ("missing", "weights"):
-            if name in found.model_fields_set:
-                raise unprocessable(f"{name} is for searches by query")
+        for name in models.given(found, "missing", "weights"):
+            raise unprocessable(f"{name} is for searches with a query")
         own = self.index.like(number, found.k, where=conditions_of(found.where), among=found.among)
         return {"hits": self._said(self.index.document(number) if found.explain else None, own, found)}
 
@@ -90,8 +89,8 @@ class Documents(Kind):
 
     def explain(self, body: models.Explain) -> dict[str, Any]:
         """Return score and reasons of one document for a query."""
-        if ("query" in body.model_fields_set) == (body.words is not None):
-            raise unprocessable("explain needs one of query and words")
+        if len(models.given(body, "query", "words")) != 1:
+            raise unprocessable("send exactly one of query and words")
         query, number = body.query if body.words is None else {"*": body.words}, self.number_of(body)
         own = self.index.search(query, 1, missing=body.missing, among=[number], weights=body.weights)
         explained = self.index.explain(query, own, weights=body.weights)
@@ -102,7 +101,7 @@ class Documents(Kind):
         """Return what the vector of a document says of a path."""
         if "query" in body.model_fields_set:
             if body.id is not None or body.key is not None:
-                raise unprocessable("decode needs one of id, key and query")
+                raise unprocessable("send exactly one of id, key and query")
             vector = self.index.encoder.vectors([body.query])[0]
         else:
             vector = self.index.vectors([self.number_of(body)])[0]
@@ -164,8 +163,8 @@ class Documents(Kind):
     def add(self, body: models.Write) -> Ids:
         """Add documents."""
         if body.documents is None or body.vectors is not None or body.codes is not None or body.keys is not None:
-            raise unprocessable("rows of an index of json are documents, which have their own keys")
+            raise unprocessable("to an index of documents you add documents; their keys are in a field")
         if body.bitorder is not None:
-            raise unprocessable("bitorder is for codes")
+            raise unprocessable("bitorder is for indexes of codes")
         ids = list(self.index.extend(body.documents, replace=body.replace))
         return np.concatenate([np.empty(0, np.int64), *ids])

@@ -40,7 +40,7 @@ class Embeddings(Kind):
         if name not in ("text", "texts"):
             return vectors_of(values, self.index.model.n_features_in_)
         if self._encoder is None:
-            raise unprocessable("the server was given no encoder of texts for this index; search with a vector")
+            raise unprocessable("this index has no encoder of texts; send a vector, or start the server with --encoder")
         return encoded(values, self._encoder)
 
     def search(self, queries: Queries, found: models.Found) -> list[Result]:
@@ -63,7 +63,7 @@ class Embeddings(Kind):
             row = shard.codes.search(codes, found.k + 1, among=found.among, **options)
             near = self.with_keys(hits("distance", "bits", row[0][0], row[1][0]))
         else:
-            raise UnsupportedError("the index keeps no vectors to search with; make it with keep=, or send the vector")
+            raise UnsupportedError("this index keeps no vectors to search with; make it with keep=, or send the vector")
         return {"hits": [hit for hit in near if hit["id"] != number][: found.k]}
 
     @property
@@ -115,13 +115,13 @@ class Embeddings(Kind):
     def add(self, body: models.Write) -> Ids:
         """Add vectors."""
         if body.vectors is None or body.documents is not None or body.codes is not None or body.bitorder is not None:
-            raise unprocessable("rows of an index of embeddings are vectors")
+            raise unprocessable("to an index of embeddings you add vectors")
         vectors: npt.NDArray[np.float32] = vectors_of(body.vectors, self.index.model.n_features_in_)
         if not body.replace:
             added: Ids = self.index.add(vectors, body.keys)
             return added
         if isinstance(self.index, ShardedIndex):
-            raise UnsupportedError("shards of embeddings are added to, and rows of them are not replaced; remove them")
+            raise UnsupportedError("rows of a sharded index cannot be replaced; remove them, then add the new ones")
         if body.keys is None:
-            raise unprocessable("replace needs keys, which say what is replaced")
+            raise unprocessable("replace needs keys, which name the rows to replace")
         return self.first.put(vectors, body.keys)

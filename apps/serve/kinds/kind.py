@@ -55,20 +55,19 @@ class Kind(ABC):
         """
         single = isinstance(body, models.Search)
         own, every = (self.SINGLE, SINGLE) if single else (self.SEVERAL, SEVERAL)
-        given = [name for name in every if name in body.model_fields_set]
+        given = models.given(body, *every)
         if len(given) != 1 or given[0] not in own:
             raise unprocessable(
                 f"an index of {self.NAME} is searched with {' or '.join(own)}, not {' and '.join(given) or 'nothing'}"
             )
         self.check(body)
         value = getattr(body, given[0])
-        return self.asked(given[0], [value] if single else value or [], body)
+        return self.asked(given[0], [value] if single else value, body)
 
     def check(self, found: models.Found) -> None:
         """Raise RefusedError, 422, if a search has a field that this kind rejects."""
-        for name in self.IGNORED:
-            if name in found.model_fields_set:
-                raise unprocessable(f"{name} is not for an index of {self.NAME}")
+        for name in models.given(found, *self.IGNORED):
+            raise unprocessable(f"{name} is not for an index of {self.NAME}")
 
     @abstractmethod
     def asked(self, name: str, values: list[Any], body: models.Found) -> Queries:
@@ -120,14 +119,14 @@ class Kind(ABC):
             404 if the row does not exist, 422 unless exactly one of id and key is given.
         """
         if (named.id is None) == (named.key is None):
-            raise unprocessable("name a row by one of id and key")
+            raise unprocessable("send exactly one of id and key")
         return self.of_key(named.key) if named.id is None else self.of_id(named.id)
 
     def of_key(self, key: str | None) -> int:
         """Return the id of the row with a key; 404 if it does not exist."""
         number = None if key is None else self.index.find(key)
         if number is None:
-            raise not_found(f"there is no {self.index.ROW} of key {shown(key)}")
+            raise not_found(f"there is no {self.index.ROW} with the key {shown(key)}")
         return int(number)
 
     def of_id(self, number: int) -> int:
@@ -141,7 +140,7 @@ class Kind(ABC):
     def filtered(self, where: Given) -> Ids:
         """Return the ids of rows that meet conditions, ascending."""
         if where is not None:
-            raise unprocessable(f"where is not for an index of {self.NAME}, which has no documents to look at")
+            raise unprocessable(f"where is for indexes of documents, and this is an index of {self.NAME}")
         return self.index.ids()  # type: ignore[no-any-return]
 
     def rows(self, ids: Sequence[int], documents: bool) -> list[dict[str, Any]]:

@@ -5,38 +5,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import Field
 from starlette.responses import Response
 
 from hdc.apps.json import JSONIndex
-from hdc.apps.serve import models
+from hdc.apps.serve import models, page_results
 from hdc.apps.serve.answers import answer, unprocessable
-from hdc.apps.serve.bodies import body_of, described, failures
+from hdc.apps.serve.bodies import body_of
 from hdc.apps.serve.comparing import compared
 from hdc.apps.serve.conditions import conditions_of
+from hdc.apps.serve.description import answers, described
 from hdc.apps.serve.indexes import Served
 from hdc.apps.serve.kinds.documents import MOST_PATHS
 
-MOST_VALUES = 100
-"""Values of a path that one request lists."""
-
-Most = Annotated[int, Field(ge=1, le=MOST_VALUES)]
-
-
-class Facets(models.Body):
-    """Which paths are counted, and in which documents."""
-
-    paths: Annotated[list[str], Field(max_length=50)]
-    where: models.Where = None
-    among: Annotated[list[int] | None, Field(max_length=100_000)] = None
-    most: Most = 10
-
-
-class Compare(models.Body):
-    """Two documents: ids, or keys as texts."""
-
-    a: int | str
-    b: int | str
+Most = Annotated[
+    int, Query(ge=1, le=models.MOST_VALUES, description="Values to return, most frequent first. Per path in a list.")
+]
 
 
 class Predictions:
@@ -64,39 +47,58 @@ def router(served: Served) -> APIRouter:
 
     def check(index: str) -> None:
         if served[index].kind != "json":
-            raise unprocessable(f"{index} has no documents, so it has no fields; see /api/{index}")
+            raise unprocessable(f"{index} has no documents, so it has no fields")
 
-    @routes.get("/api/{index}/fields", responses=failures(422))
-    async def fields(index: str, most: Annotated[int, Query(ge=1, le=MOST_VALUES)] = 10) -> Response:
-        """Say what documents have at each path: how many, which kinds and values, how numbers spread."""
+    @routes.get("/api/{index}/fields", responses=answers(page_results.Fields, 422))
+    async def list_fields(index: str, most: Most = 10) -> Response:
+        """Describe the fields of the documents.
+
+        Returns, for each path, how many documents have it, the kinds of its values, the most frequent values and, for
+        numbers, a histogram. The counts are exact. Texts beyond the frequent ones and a sample are not listed.
+        """
         check(index)
         result, generation = await served.read(index, lambda opened: described_fields(opened, most))
         return answer({**result, "generation": generation})
 
-    @routes.get("/api/{index}/decodable", responses=failures(422))
+    @routes.get("/api/{index}/decodable", responses=answers(page_results.Decodable, 422))
     async def decodable(index: str) -> Response:
-        """Predict how well the values of each path can be read back out of the vectors; ``done`` says whether it is."""
+        """Predict how well values can be decoded.
+
+        The first request starts the prediction, which takes seconds, and returns ``done: false``. Ask again until
+        ``done`` is true; the answer then has the predicted accuracy of each path.
+        """
         check(index)
         opened = served[index]
         return answer(predictions.of(index, opened.generation, lambda: opened.read(predicted)))
 
-    @routes.get("/api/{index}/values", responses=failures(422))
-    async def values(
+    @routes.get("/api/{index}/values", responses=answers(page_results.Suggestions, 422))
+    async def suggest_values(
         index: str,
-        path: str | None = None,
-        prefix: str = "",
-        most: Annotated[int, Query(ge=1, le=MOST_VALUES)] = 10,
+        path: Annotated[str | None, Query(description="Path of the values. By default any path.")] = None,
+        prefix: Annotated[str, Query(description="What the values begin with. Case does not matter.")] = "",
+        most: Most = 10,
     ) -> Response:
-        """Return values that begin with a text, at a path or at any: most frequent first."""
+        """Suggest values that begin with a text.
+
+        Returns values at ``path`` or, without it, texts of any path that several documents have. A word inside of a
+        text counts as a beginning too. Use it to complete what a person types.
+        """
         check(index)
         found, generation = await served.read(index, lambda opened: suggested(opened, path, prefix, most))
         return answer({"values": found, "generation": generation})
 
-    @routes.post("/api/{index}/facets", openapi_extra=described(Facets), responses=failures(413, 422))
+    @routes.post(
+        "/api/{index}/facets",
+        openapi_extra=described(models.Facets),
+        responses=answers(page_results.FacetCounts, 413, 422),
+    )
     async def facets(index: str, request: Request) -> Response:
-        """Count the values of some paths in the documents that pass."""
+        """Count the values of paths.
+
+        Counts the values in all documents, in those that meet ``where``, or in those of ``among``.
+        """
         check(index)
-        asked = await body_of(request, Facets, served.limits)
+        asked = await body_of(request, models.Facets, served.limits)
 
         def counted(opened: JSONIndex) -> dict[str, Any]:
             where = conditions_of(asked.where)
@@ -106,11 +108,19 @@ def router(served: Served) -> APIRouter:
         found, generation = await served.read(index, counted)
         return answer({**found, "generation": generation})
 
-    @routes.post("/api/{index}/compare", openapi_extra=described(Compare), responses=failures(413, 422))
+    @routes.post(
+        "/api/{index}/compare",
+        openapi_extra=described(models.Compare),
+        responses=answers(page_results.Comparison, 413, 422),
+    )
     async def compare(index: str, request: Request) -> Response:
-        """Say what two documents share: the cosine of their vectors, and the part of each field in it."""
+        """Compare two documents.
+
+        Returns the cosine of their vectors, and both documents field by field. The documents may have at most 5,000
+        values each.
+        """
         check(index)
-        asked = await body_of(request, Compare, served.limits)
+        asked = await body_of(request, models.Compare, served.limits)
         result, generation = await served.read(index, lambda opened: compared(opened, asked.a, asked.b))
         return answer({**result, "generation": generation})
 

@@ -5,26 +5,25 @@ import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from hdc.apps.json import JSONIndex
 from hdc.apps.json.document.paths import parse_path, values_at
+from hdc.apps.serve import models, page_results
 from hdc.apps.serve.answers import answer, not_found
-from hdc.apps.serve.bodies import body_of, described, failures
+from hdc.apps.serve.bodies import body_of
+from hdc.apps.serve.description import answers, described, failures
 from hdc.apps.serve.indexes import Opened, Served
-from hdc.apps.serve.models import Body
 from hdc.apps.serve.projection.axes import spread
 from hdc.apps.serve.projection.colors import NOTHING, Colors, colors_of, plain, suitable
 from hdc.apps.serve.projection.made import Map
 from hdc.apps.serve.projection.making import Maps, folder_of_index
 from hdc.apps.serve.projection.region import clip, distinguishing, inside, leaves, polygon_of
 from hdc.errors import ParameterError, UnsupportedError
-
-Method = Literal["pca", "umap"]
 
 BINARY = "application/octet-stream"
 
@@ -44,18 +43,7 @@ LINES = 12
 """Values of a document on a card."""
 
 
-class Start(Body):
-    """Which map to make."""
-
-    method: Method = "pca"
-
-
-class Region(Body):
-    """A polygon on a map, in its coordinates."""
-
-    method: Method = "pca"
-    polygon: list[list[float]]
-    ids: bool = True
+By = Annotated[models.Method, Query(description="Which map.")]
 
 
 def router(served: Served) -> APIRouter:
@@ -70,30 +58,45 @@ def router(served: Served) -> APIRouter:
         for own in maps.values():
             own.cancel()
 
-    routes = APIRouter(lifespan=lifespan)
+    routes = APIRouter(tags=["map"], lifespan=lifespan)
 
     def made(index: str, method: str) -> Map:
         found = maps[served[index].name].current(method)
         if found is None:
-            raise not_found(f"{index} has no map yet; POST /api/{index}/map makes one")
+            raise not_found(f"{index} has no map yet; make one by POST /api/{index}/map")
         return found
 
-    @routes.get("/api/{index}/map", responses=failures(422))
-    async def status(index: str, method: Method = "pca") -> Response:
-        """Say whether there is a map, and how far one in the making is."""
+    @routes.get("/api/{index}/map", responses=answers(page_results.MapState, 422))
+    async def get_map(index: str, method: By = "pca") -> Response:
+        """Return the state of the map.
+
+        Returns whether there is a map of the index as it is now, and the progress of a map that is being made.
+        """
         own = maps[served[index].name]
         return answer(await served.run(lambda: own.status(method)))
 
-    @routes.post("/api/{index}/map", status_code=202, openapi_extra=described(Start), responses=failures(409, 413, 422))
-    async def start(index: str, request: Request) -> Response:
-        """Begin to make a map."""
-        asked, own = await body_of(request, Start, served.limits), maps[served[index].name]
+    @routes.post(
+        "/api/{index}/map",
+        status_code=202,
+        openapi_extra=described(models.MakeMap),
+        responses=answers(page_results.MapState, 409, 413, 422, ok=202),
+    )
+    async def make_map(index: str, request: Request) -> Response:
+        """Start making a map.
+
+        Returns at once. Ask ``GET`` for the progress, until its ``state`` is ``ready``. The map is stored beside the
+        index, so it is made once.
+        """
+        asked, own = await body_of(request, models.MakeMap, served.limits), maps[served[index].name]
         await served.run(lambda: own.start(asked.method))
         return answer(await served.run(lambda: own.status(asked.method)), 202)
 
-    @routes.delete("/api/{index}/map", responses=failures(422))
-    async def cancel(index: str, method: Method = "pca") -> Response:
-        """Call off the map that is being made."""
+    @routes.delete("/api/{index}/map", responses=answers(page_results.MapState, 422))
+    async def cancel_map(index: str, method: By = "pca") -> Response:
+        """Cancel the map that is being made.
+
+        Maps that are ready stay.
+        """
         own = maps[served[index].name]
         await served.run(own.cancel)
         return answer(await served.run(lambda: own.status(method)))
@@ -101,23 +104,38 @@ def router(served: Served) -> APIRouter:
     @routes.get(
         "/api/{index}/map/points",
         response_class=Response,
-        responses={200: {"content": {BINARY: {}}}, **failures(422)},
+        responses={200: {"content": {BINARY: {}}, "description": "The points and ids."}, **failures(422)},
     )
-    async def points(index: str, method: Method = "pca") -> Response:
-        """Return points and ids: n pairs of little-endian float32, then n little-endian float64."""
+    async def map_points(index: str, method: By = "pca") -> Response:
+        """Return the points of a map.
+
+        The body is binary: x and y of each of n points as little-endian float32, then the n ids as little-endian
+        float64; 16 bytes per point. The header ``x-generation`` has the generation of the index that the map is of.
+        """
         found = await served.run(lambda: made(index, method))
         body = found.points.astype("<f4").tobytes() + found.ids.astype("<f8").tobytes()
         return Response(body, headers={"x-generation": str(found.generation)}, media_type=BINARY)
 
-    @routes.get("/api/{index}/map/fields", responses=failures())
-    async def fields(index: str) -> Response:
-        """List the fields that points can be colored by, the most telling first."""
+    @routes.get("/api/{index}/map/fields", responses=answers(list[page_results.Colorable]))
+    async def map_fields(index: str) -> Response:
+        """List the fields to color a map by.
+
+        The most useful field comes first. In indexes of embeddings and codes, the field ``key`` is the beginning of
+        the keys.
+        """
         found, _ = await served.read(index, _fields)
         return answer(found)
 
-    @routes.get("/api/{index}/map/colors", responses=failures(422))
-    async def colors(index: str, field: str, method: Method = "pca") -> Response:
-        """Return a byte for each point, in their order: its category, or its number on a scale."""
+    @routes.get("/api/{index}/map/colors", responses=answers(page_results.MapColors, 422))
+    async def map_colors(
+        index: str,
+        field: Annotated[str, Query(description="A path, as ``map/fields`` lists them.")],
+        method: By = "pca",
+    ) -> Response:
+        """Color the points of a map by a field.
+
+        Returns one byte per point, in the order of the points. The first value at the path counts.
+        """
 
         def colored(opened: Any) -> dict[str, Any]:
             points = made(index, method)
@@ -127,10 +145,17 @@ def router(served: Served) -> APIRouter:
         found, generation = await served.read(index, colored)
         return answer({"field": field, "generation": generation, **found})
 
-    @routes.post("/api/{index}/map/region", openapi_extra=described(Region), responses=failures(413, 422))
-    async def region(index: str, request: Request) -> Response:
-        """Return the rows in a polygon, and what their documents have in common that others do not."""
-        asked = await body_of(request, Region, served.limits)
+    @routes.post(
+        "/api/{index}/map/region",
+        openapi_extra=described(models.Region),
+        responses=answers(page_results.RegionRows, 413, 422),
+    )
+    async def map_region(index: str, request: Request) -> Response:
+        """Return the rows in a region of a map.
+
+        Returns the ids inside of a polygon, and the values that its documents have more often than others.
+        """
+        asked = await body_of(request, models.Region, served.limits)
         corners = polygon_of(asked.polygon)
 
         def within(opened: Any) -> dict[str, Any]:
@@ -143,9 +168,12 @@ def router(served: Served) -> APIRouter:
         found, generation = await served.read(index, within)
         return answer({**found, "generation": generation})
 
-    @routes.get("/api/{index}/map/card", responses=failures(422))
-    async def card(index: str, id: int) -> Response:
-        """Return a row in a few short lines."""
+    @routes.get("/api/{index}/map/card", responses=answers(page_results.Card, 422))
+    async def map_card(index: str, id: Annotated[int, Query(description="Id of a row.")]) -> Response:
+        """Summarize a row.
+
+        Returns the first values of its document, cut to a few short lines.
+        """
         found, _ = await served.read(index, lambda opened: _card(opened, id))
         return answer(found)
 
@@ -196,7 +224,7 @@ def _colors(index: Any, points: Map, field: str) -> Colors:
 def _groups(index: Any, points: Map, field: str) -> list[Any]:
     """Return what rows without documents are grouped by: what their keys begin with."""
     if field != KEY:
-        raise UnsupportedError(f"rows of this index have no fields; color them by field={KEY!r}")
+        raise UnsupportedError(f"rows of this index have no fields; color them by field={KEY}")
     values: list[Any] = []
     for start in range(0, len(points.ids), BLOCK):
         values += [group_of(key) for key in index.keys(points.ids[start : start + BLOCK])]

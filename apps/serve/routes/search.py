@@ -7,9 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from hdc.apps.serve import models
+from hdc.apps.serve import models, results
 from hdc.apps.serve.answers import answer, unprocessable
-from hdc.apps.serve.bodies import answers, body_of, described
+from hdc.apps.serve.bodies import body_of
+from hdc.apps.serve.description import answers, described
 from hdc.apps.serve.indexes import Served
 from hdc.apps.serve.kinds.documents import Documents
 from hdc.apps.serve.limits import Limits
@@ -19,9 +20,13 @@ def router(served: Served) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(tags=["search"])
 
-    @routes.post("/api/{index}/search", openapi_extra=described(models.Search), responses=answers(models.Answer, 422))
+    @routes.post("/api/{index}/search", openapi_extra=described(models.Search), responses=answers(results.Answer, 422))
     async def search(index: str, request: Request) -> Response:
-        """Find the rows nearest to a query: a partial document, words, a text, a vector or a code."""
+        """Find the rows nearest to a query.
+
+        What you send depends on the kind of the index. Documents: ``query``, a partial document, or ``words``.
+        Embeddings: ``vector``, or ``text`` if the server has an encoder. Codes: ``code``. The best hit comes first.
+        """
         began, body = time.perf_counter(), await body_of(request, models.Search, served.limits)
         check(body, served.limits)
         ways = served[index].ways
@@ -34,9 +39,13 @@ def router(served: Served) -> APIRouter:
         exact, options = ways.how(body)
         return moment(began, generation, {**result, "exact": exact, "options": options})
 
-    @routes.post("/api/{index}/like", openapi_extra=described(models.Like), responses=answers(models.Answer, 422))
+    @routes.post("/api/{index}/like", openapi_extra=described(models.Like), responses=answers(results.Answer, 422))
     async def like(index: str, request: Request) -> Response:
-        """Find the rows nearest to a row of the index."""
+        """Find the rows nearest to a row of the index.
+
+        Name the row by ``id`` or ``key``. It is not among the hits. Documents are compared by the cosine of their
+        vectors; the search compares likely documents only, so ``exact`` is false.
+        """
         began, body = time.perf_counter(), await body_of(request, models.Like, served.limits)
         check(body, served.limits)
         ways = served[index].ways
@@ -45,10 +54,14 @@ def router(served: Served) -> APIRouter:
         return moment(began, generation, {**result, "exact": exact, "options": options})
 
     @routes.post(
-        "/api/{index}/explain", openapi_extra=described(models.Explain), responses=answers(models.Explanation, 422)
+        "/api/{index}/explain", openapi_extra=described(models.Explain), responses=answers(results.Explanation, 422)
     )
     async def explain(index: str, request: Request) -> Response:
-        """Return which values of a query contribute to a document's score."""
+        """Explain the score of one document.
+
+        Returns the score that a search gives the document, and the value that each value of the query matched. For
+        indexes of documents. To explain all hits of a search, pass ``explain`` there.
+        """
         began, body = time.perf_counter(), await body_of(request, models.Explain, served.limits)
         ways = documents(served, index)
         result, generation = await served.read(index, lambda _: ways.explain(body))
@@ -67,7 +80,7 @@ def documents(served: Served, index: str) -> Documents:
     """
     ways = served[index].ways
     if not isinstance(ways, Documents):
-        raise unprocessable(f"{index} is an index of {ways.NAME}, and this is for one of documents (json)")
+        raise unprocessable(f"this is for indexes of documents, and {index} is an index of {ways.NAME}")
     return ways
 
 

@@ -1,20 +1,29 @@
 """Changes, where indexes are writable and a token says that a client may: durable when they are answered."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from hdc.apps.serve import models
+from hdc.apps.serve import models, results
 from hdc.apps.serve.answers import RefusedError, answer, unprocessable
-from hdc.apps.serve.bodies import answers, body_of, described, json_of
+from hdc.apps.serve.bodies import body_of, json_of
+from hdc.apps.serve.description import answers, described
 from hdc.apps.serve.guard import require_write
 from hdc.apps.serve.indexes import Opened, Served
 from hdc.apps.serve.routes.batch import check_number
 from hdc.apps.serve.routes.documents import By, number_of
-from hdc.apps.serve.routes.search import documents, moment
+from hdc.apps.serve.routes.search import documents
+
+ANY_DOCUMENT = {
+    "requestBody": {
+        "required": True,
+        "description": "The document, any JSON value.",
+        "content": {"application/json": {"schema": {}}},
+    }
+}
+"""What OpenAPI says of the body of a document."""
 
 
 def router(served: Served) -> APIRouter:
@@ -40,19 +49,31 @@ def router(served: Served) -> APIRouter:
         "/api/{index}/documents",
         status_code=201,
         openapi_extra=described(models.Write),
-        responses=answers(models.Changed, 403, 409, 413, 422, ok=201),
+        responses=answers(results.Changed, 403, 409, 413, 422, ok=201),
     )
-    async def add(index: str, request: Request) -> Response:
-        """Add rows, all or none; with ``replace``, those of known keys are replaced."""
+    async def add_rows(index: str, request: Request) -> Response:
+        """Add rows.
+
+        Adds all rows of the request or, if one is invalid, none. A key that exists is an error, unless ``replace`` is
+        true: then the row with that key is replaced. The rows survive a crash once you have the answer.
+        """
         opened = writable(index, request)
         body = await body_of(request, models.Write, served.limits)
         for given in (body.documents, body.vectors, body.codes):
             check_number(served, given)
         return await changed(opened, lambda: opened.ways.add(body).tolist(), 201)
 
-    @routes.put("/api/{index}/documents/{name:path}", responses=answers(models.Changed, 403, 409, 413, 422))
-    async def put(index: str, name: str, request: Request, by: By = None) -> Response:
-        """Replace a document, or, by a key that is not there, add it. The body is the document."""
+    @routes.put(
+        "/api/{index}/documents/{name:path}",
+        openapi_extra=ANY_DOCUMENT,
+        responses=answers(results.Changed, 403, 408, 409, 413, 422),
+    )
+    async def put_document(index: str, name: str, request: Request, by: By = None) -> Response:
+        """Replace a document.
+
+        The body is the new document. If the address has a key that does not exist, the document is added. The key in
+        the document must be the key in the address.
+        """
         opened, ways = writable(index, request), documents(served, index)
         document = await json_of(request, served.limits)
 
@@ -62,14 +83,17 @@ def router(served: Served) -> APIRouter:
                 ways.index.update([number], [document])
                 return [number]
             if (own := ways.key_of(document)) != name:
-                raise unprocessable(f"the document has the key {own!r}, and the address {name!r}")
+                raise unprocessable(f"the document has the key {own!r}, but the address has {name!r}")
             return ways.add(models.Write(documents=[document], replace=True)).tolist()  # type: ignore[no-any-return]
 
         return await changed(opened, change)
 
-    @routes.delete("/api/{index}/documents/{name:path}", responses=answers(models.Changed, 403, 409))
-    async def delete(index: str, name: str, request: Request, by: By = None) -> Response:
-        """Remove a row."""
+    @routes.delete("/api/{index}/documents/{name:path}", responses=answers(results.Changed, 403, 409))
+    async def delete_row(index: str, name: str, request: Request, by: By = None) -> Response:
+        """Remove a row.
+
+        The ids of other rows stay as they are, and the id is not given again.
+        """
         opened = writable(index, request)
 
         def change() -> list[int]:
@@ -78,12 +102,5 @@ def router(served: Served) -> APIRouter:
             return [number]
 
         return await changed(opened, change)
-
-    @routes.post("/api/{index}/refresh", responses=answers(models.Refreshed))
-    async def refresh(index: str, request: Request) -> Response:
-        """Go on to what a writer has changed; the server does so by itself every second."""
-        began, opened = time.perf_counter(), served[index]
-        now = await served.run(opened.refresh)
-        return moment(began, opened.generation, {"changed": now, "rows": len(opened.index)})
 
     return routes
