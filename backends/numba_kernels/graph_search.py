@@ -14,7 +14,7 @@ import numpy.typing as npt
 from hdc.backends.numba_kernels.addresses import LINE, array_at, laid_out, record, record_type, with_arrays
 from hdc.backends.numba_kernels.arrays import AnyArray, frozen
 from hdc.backends.numba_kernels.jit import kernel
-from hdc.backends.numba_kernels.nearest import Centroids
+from hdc.backends.numba_kernels.nearest import TOGETHER, Centroids, dots_of_eight
 from hdc.backends.numba_kernels.query_steps import compare, dots_of_one, round_query, write_found
 from hdc.backends.numba_kernels.rounding import round_row, unit_row
 from hdc.backends.numba_kernels.simd import LANES, aligned_zeros, pointer
@@ -45,8 +45,8 @@ OF_A_SEARCH = ("read", "compared", "squares")
 """Arrays of the record that are a search's, if it has them."""
 
 STEPS = (
-    "x", "rotated", "moved", "scratch", "integers", "low", "high", "small", "asked", "products", "planes", "spread",
-    "base", "beyond", "near", "sums", "estimates", "space",
+    "x", "units", "zeros", "rotated", "moved", "scratch", "integers", "low", "high", "small", "asked", "products",
+    "planes", "spread", "base", "beyond", "near", "sums", "estimates", "space",
 )  # fmt: skip
 """Where each step works."""
 
@@ -164,6 +164,30 @@ def _best(pool: Any, found: int, wanted: int, numbers: Any) -> int:
 
 
 @kernel
+def _begin(
+    queries: Any, mapped: bool, xs: Any, bits: Any, unit: Any, units: Any, integers: Any, asked: Any, zeros: Any
+) -> int:  # fmt: skip
+    """Write queries of length 1 to ``xs``, rounded to ``asked``, times ``units``; return -1, or the first wrong one.
+
+    ``zeros`` are what 128 more of each byte of a direction amount to.
+    """
+    for q in range(len(queries)):
+        x = xs[q]
+        if not unit_row(queries[q], x):
+            return q
+        if mapped:
+            for j in range(len(x)):
+                x[j] = queries[q, j]
+        round_row(x, bits[q], np.float32(127), unit, integers)
+        units[q], zero = unit[0], np.int64(0)
+        for j in range(len(x)):
+            asked[q, j] = integers[j]
+            zero += 128 * np.int64(integers[j])
+        zeros[q] = zero
+    return -1
+
+
+@kernel
 def _search(
     address: int,
     queries: Any,
@@ -202,7 +226,12 @@ def _search(
     unit, factors = array_at(at, 1, np.float32), array_at(at + 4, 2, np.float32)
     nearest, chosen = array_at(at + 16, PROBED, np.float32), array_at(at + 32, PROBED, np.int64)
     eight, eight_bits = array_at(at + LINE, LANES, np.float32), array_at(at + LINE, LANES, np.int32)
-    x, x_bits = array_at(at + model["x"], dim, np.float32), array_at(at + model["x"], dim, np.int32)
+    xs = array_at(at + model["x"], TOGETHER * dim, np.float32).reshape(TOGETHER, dim)
+    xs_bits = array_at(at + model["x"], TOGETHER * dim, np.int32).reshape(TOGETHER, dim)
+    units, zeros = (
+        array_at(at + model["units"], TOGETHER, np.float32),
+        array_at(at + model["zeros"], TOGETHER, np.int64),
+    )
     rotated = array_at(at + model["rotated"], dim, np.float32)
     rotated_bits = array_at(at + model["rotated"], dim, np.int32)
     moved = array_at(at + model["moved"], dim, np.float32)
@@ -211,9 +240,11 @@ def _search(
     low, high = array_at(at + model["low"], dim, np.uint8), array_at(at + model["high"], dim, np.int8)
     small = array_at(at + model["small"], words * WORD_BITS, np.int8)
     words_of_small = array_at(at + model["small"], words * LANES, np.uint64).reshape(1, words * LANES)
-    asked, quads = array_at(at + model["asked"], dim, np.int8), array_at(at + model["asked"], model["quads"], np.int32)
-    products = array_at(at + model["products"], model["groups"] * LANES, np.uint64)
-    dots = array_at(at + model["products"], 2 * model["groups"] * LANES, np.int32)
+    quads, groups = model["quads"], model["groups"]
+    asked = array_at(at + model["asked"], TOGETHER * quads * 4, np.int8).reshape(TOGETHER, quads * 4)
+    asked_quads = array_at(at + model["asked"], TOGETHER * quads, np.int32)
+    products = array_at(at + model["products"], TOGETHER * groups * LANES, np.uint64)
+    dots = array_at(at + model["products"], 2 * TOGETHER * groups * LANES, np.int32).reshape(TOGETHER, -1)
     planes = array_at(at + model["planes"], ESTIMATE_BITS * words, np.uint64).reshape(1, ESTIMATE_BITS, words)
     spread = array_at(at + model["spread"], ESTIMATE_BITS * width, np.uint64)
     base, beyond = array_at(at + model["base"], lists, np.float32), array_at(at + model["beyond"], lists, np.float32)
@@ -225,7 +256,7 @@ def _search(
     hand, pool = array_at(at, hands, np.int64), array_at(at + 8 * hands, most + STEP_NODES, np.int64)
     at += 8 * (hands + most + STEP_NODES)
     pairs, places = array_at(at, wanted, np.int64), array_at(at + 8 * wanted, wanted, np.int64)
-    quads[model["quads"] - 1] = 0
+    asked[:, dim:] = 0
     for j in range(words * WORD_BITS):
         small[j] = 0
     for w in range(ESTIMATE_BITS * width):
@@ -233,20 +264,20 @@ def _search(
     more = np.float32(exact and len(squares) == 0)
     wrong = -1
     for q in range(len(ids)):
-        if not unit_row(queries[q], x):
-            wrong = q
-            break
-        if mapped:
-            for j in range(dim):
-                x[j] = queries[q, j]
-        round_row(x, x_bits, np.float32(127), unit, integers)
-        beyond_zero: Any = 0  # what 128 more of each byte of a direction amount to
-        for j in range(dim):
-            asked[j] = integers[j]
-            beyond_zero += 128 * np.int64(integers[j])
-        dots_of_one(pointer(table), len(quads), model["groups"], pointer(quads), pointer(products))
+        turn = q % TOGETHER
+        if turn == 0:
+            some = min(TOGETHER, len(ids) - q)
+            wrong = _begin(queries[q : q + some], mapped, xs, xs_bits, unit, units, integers, asked, zeros)
+            if wrong >= 0:
+                wrong += q
+                break
+            if some > 1:  # the centers of a thousand lists are 400 KB, which are read once for all
+                dots_of_eight(pointer(table), quads, groups, pointer(asked_quads), 0, some - 1, pointer(products))
+            else:
+                dots_of_one(pointer(table), quads, groups, pointer(asked_quads), pointer(products))
+        x, x_bits, dots_of_x, beyond_zero, own_unit = xs[turn], xs_bits[turn], dots[turn], zeros[turn], units[turn]
         for one in range(lists):
-            base[one] = np.float32(np.int64(dots[one]) - beyond_zero) * unit[0] * lengths[one]
+            base[one] = np.float32(np.int64(dots_of_x[one]) - beyond_zero) * own_unit * lengths[one]
         begun = _nearest_lists(base, beside, beyond, nearest, chosen)
         for at in range(begun):
             chosen[at] = entries[chosen[at]]
@@ -329,9 +360,17 @@ class GraphSearch:
             "scale": float(np.float32(2.0 ** (-rounds / 2))),
             "root": float(np.float32(math.sqrt(dim))),
         }
-        sizes = {"x": 4 * dim, "rotated": 4 * dim, "moved": 4 * dim, "scratch": 8 << rounds, "integers": 2 * dim}
-        sizes |= {"low": dim, "high": dim, "small": words * WORD_BITS, "asked": -(-dim // 4) * 4}
-        sizes |= {"products": 8 * centroids.groups * LANES, "planes": 8 * ESTIMATE_BITS * words}
+        sizes = {
+            "x": 4 * dim * TOGETHER,
+            "units": 4 * TOGETHER,
+            "zeros": 8 * TOGETHER,
+            "rotated": 4 * dim,
+            "moved": 4 * dim,
+            "scratch": 8 << rounds,
+            "integers": 2 * dim,
+        }
+        sizes |= {"low": dim, "high": dim, "small": words * WORD_BITS, "asked": -(-dim // 4) * 4 * TOGETHER}
+        sizes |= {"products": 8 * centroids.groups * LANES * TOGETHER, "planes": 8 * ESTIMATE_BITS * words}
         sizes |= {"spread": 8 * ESTIMATE_BITS * plan.nodes.width, "base": 4 * lists, "beyond": 4 * lists}
         sizes |= {"near": 16 * STEP_NODES, "sums": 8 * STEP_NODES, "estimates": 4 * STEP_NODES}
         numbers |= laid_out(sizes, 2 * LINE)

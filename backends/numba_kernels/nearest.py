@@ -44,7 +44,7 @@ QUAD_TIME = 0.02
 
 
 @kernel
-def _dots(table: Pointer, quads: int, groups: int, asked: Pointer, first: int, last: int, out: Pointer) -> None:
+def dots_of_eight(table: Pointer, quads: int, groups: int, asked: Pointer, first: int, last: int, out: Pointer) -> None:
     """Fill ``out[query - first, centroid]`` (int32, viewed as words) for at most eight queries from ``first`` on."""
     row = groups * LANES
     a, b, c, d = first, min(first + 1, last), min(first + 2, last), min(first + 3, last)
@@ -140,7 +140,7 @@ def _nearest(
     pairs = np.empty(n + 1, np.int64)
     numbers = words.view(np.int32)
     for q in range(first, last, TOGETHER):
-        _dots(pointer(table), quads, groups, pointer(asked), q, last - 1, pointer(words))
+        dots_of_eight(pointer(table), quads, groups, pointer(asked), q, last - 1, pointer(words))
         for one in range(q, min(q + TOGETHER, last)):
             own = numbers[(one - q) * groups * ROWS :]
             if p == 1:
