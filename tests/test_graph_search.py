@@ -146,6 +146,25 @@ def test_queries_without_numbers_are_named():
         search(queries, 1, 5, 1)
 
 
+@pytest.mark.parametrize("count", [0, 7, 8, 9, 17])
+def test_a_batch_finds_what_its_queries_find_alone(count):
+    rng = np.random.default_rng(count)
+    sizes = [40, 60, 3]
+    model, entries = model_of(rng, 65, [sizes], dead=5), entries_of(rng, sizes)
+    search = GRAPHS.graph_search(plan_of(model, random_links(rng, 103, entries), entries)).search
+    queries = rng.standard_normal((count, 65)).astype(np.float32)
+    scores, ids = search(queries, 5, 9, 12)
+    assert scores.shape == ids.shape == (count, 5)
+    for q in range(count):
+        alone = search(queries[q : q + 1], 5, 9, 12)
+        np.testing.assert_array_equal(ids[q], alone[1][0])
+        np.testing.assert_array_equal(scores[q], alone[0][0])
+    if count:
+        queries[-1, 3] = np.inf
+        with pytest.raises(errors.ParameterError, match=f"row {count - 1} of queries"):
+            search(queries, 5, 9, 12)
+
+
 # ---------------------------------------------------------------------- links
 
 
