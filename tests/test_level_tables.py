@@ -9,6 +9,7 @@ import pytest
 from hdc.apps.retrieval.binarizers import RecurrentBinarizer, load
 from hdc.apps.retrieval.binarizers.axes import principal
 from hdc.apps.retrieval.binarizers.bebr import level_tables as module
+from hdc.apps.retrieval.binarizers.bebr import recurrent
 from hdc.apps.retrieval.binarizers.bebr.decoder import TableDecoder, fit_tables, metric_of, ridge_of
 from hdc.apps.retrieval.binarizers.bebr.level_tables import level_tables
 from hdc.apps.retrieval.binarizers.bebr.starts import STARTS, Starts
@@ -138,15 +139,49 @@ def test_models_of_earlier_releases_encode_as_they_did():
         assert old.start_ == start
 
 
-@pytest.mark.parametrize("n", [400, 1500])
-def test_more_bytes_find_no_less_of_few_vectors(n):
+def squared_error(decoder, x, codes):
+    return float(np.square(x - decoder.decode(codes)).sum())
+
+
+@pytest.mark.parametrize("start", ["residuals", "levels"])
+def test_few_vectors_get_codes_as_near_as_in_training(start, monkeypatch):
+    """A search that begins from groups chosen by the learned tables ends elsewhere."""
+    monkeypatch.setattr(Starts, "chosen", lambda *_: start)
+    learned, alternated = [], recurrent.alternated
+
+    def kept(x, *args):
+        learned.append((x, *alternated(x, *args)))
+        return learned[-1][1:]
+
+    monkeypatch.setattr(recurrent, "alternated", kept)
+    model = RecurrentBinarizer(256, rounds=3).fit(spread(500, 48))
+    ((x, decoder, codes),) = learned
+    ours = squared_error(decoder, x, model._as_groups(model.encode_mapped(x)))
+    others = squared_error(decoder, x, decoder.refine(x, decoder.greedy(x), 128))
+    assert ours < 1.2 * squared_error(decoder, x, codes)
+    assert others > 1.5 * ours
+
+
+def test_only_with_few_vectors_a_model_stores_the_tables_of_its_start(monkeypatch):
+    monkeypatch.setattr(Starts, "chosen", lambda *_: "levels")
+    x = spread(1100, 16)
+    for n, stored, steps in ((1000, True, 32), (1100, False, 32)):  # 16 groups have 256 entries; 22 are held out
+        model = RecurrentBinarizer(64, rounds=1).fit(x[:n])
+        assert ("first" in model._state()) == stored
+        assert model.steps_ == steps
+    assert RecurrentBinarizer(320, rounds=1).fit(x).steps_ == 128
+    assert RecurrentBinarizer(320, rounds=1, prefixes=(64,)).fit(x).steps_ == 160
+
+
+@pytest.mark.parametrize(("n", "sizes"), [(400, (8, 16, 32, 64, 128)), (1500, (8, 16, 32, 64))])
+def test_more_bytes_find_no_less_of_few_vectors(n, sizes):
     """One seed. Seen before: .89 at 48 bytes and .83 at 64 of such vectors.
 
     200 queries: a difference of recalls near .9 has a deviation of .01, and three of them are allowed.
     """
     vectors = spread(n + 200, 96)
     x, queries = vectors[:n], vectors[n:]
-    found = [recall(RecurrentBinarizer(8 * size, rounds=3).fit(x), x, queries) for size in (8, 16, 32, 64)]
+    found = [recall(RecurrentBinarizer(8 * size, rounds=3).fit(x), x, queries) for size in sizes]
     assert found[0] > 0.4
     assert found[-1] > 0.95
     for fewer, more in pairwise(found):

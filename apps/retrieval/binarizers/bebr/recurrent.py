@@ -16,7 +16,7 @@ from hdc.apps.retrieval.binarizers.bebr.nested import Effort, Nested, check_pref
 from hdc.apps.retrieval.binarizers.bebr.recurrence import Recurrence, initial, nested_initial, regressed
 from hdc.apps.retrieval.binarizers.bebr.rounds import alternated
 from hdc.apps.retrieval.binarizers.bebr.signs import group_signs
-from hdc.apps.retrieval.binarizers.bebr.starts import SIGNS, STARTS, TABLES, Starts, begin
+from hdc.apps.retrieval.binarizers.bebr.starts import SIGNS, STARTS, TABLES, Starts, begin, few_vectors, usual_steps
 from hdc.apps.retrieval.binarizers.bebr.training import Settings, train
 from hdc.apps.retrieval.binarizers.bebr.validation import NEIGHBORS, Validation, nearest
 from hdc.apps.retrieval.vectors.rows import finite
@@ -51,7 +51,8 @@ class RecurrentBinarizer(Binarizer):
     rounds : int
         Most rounds of choosing codes and fitting tables.
     steps : int or None
-        Local search steps per vector; None: one per two bits. Without rounds there is no search.
+        Local search steps per vector; None: one per two bits, but at most 128 if there are fewer than 64 vectors per
+        four bits. Without rounds there is no search.
     epochs : int
         Most epochs of gradient training of the recurrence (needs the extra ``torch``).
     patience : int
@@ -257,11 +258,13 @@ class RecurrentBinarizer(Binarizer):
             maps = train(maps, x, old, self._settings, validation, state)
         validation, unseen = validation.halves()
         validation = validation.with_learned(x, asked)
+        few = not self.prefixes and few_vectors(len(x), self.levels * self.dim // GROUP_BITS)
+        self.steps_ = usual_steps(self.dim * self.levels, few)
         starts = Starts(maps, self.whitening, self.parallel, self.seed, self._effort, self.kernels.name)
         sizes = (*self.prefixes, self.dim)
-        self.start_ = starts.chosen(x, sizes, self._of_one_length) if self.rounds else SIGNS
+        self.start_ = starts.chosen(x, sizes, self._of_one_length, few) if self.rounds else SIGNS
         start = starts.of(self.start_, x, sizes[0])
-        nested, ends = None, tuple(size // GROUP_BITS for size in self.prefixes)
+        nested, self.first_, ends = None, None, tuple(size // GROUP_BITS for size in self.prefixes)
         if self.prefixes and self.rounds:  # blocks have starts of their own
             ends = (*ends, self.dim // GROUP_BITS)
             nested = train_nested(
@@ -271,6 +274,7 @@ class RecurrentBinarizer(Binarizer):
         elif self.rounds:
             decoder, codes = alternated(x, start, self.levels, self._effort, validation, state)
             maps = regressed(x, group_signs(codes).reshape(len(x), self.levels, -1))
+            self.first_ = start.decoder if few and self.start_ != SIGNS else None
         else:
             decoder = fit_tables(x, start.codes, start.decoder)
             nested = Nested(cut_tables(x, start.codes, decoder, ends), ()) if self.prefixes else None
@@ -297,20 +301,22 @@ class RecurrentBinarizer(Binarizer):
 
     @property
     def _steps(self) -> int:
-        return self.dim * self.levels // 2 if self.steps is None else self.steps
+        return self.steps_ if self.steps is None else self.steps
 
     @property
     def _effort(self) -> Effort:
         """Effort of nested training and encoding; steps per bit are those of a whole code."""
         return Effort(self.rounds, self.patience, self._steps / (self.dim * self.levels), self.seed)
 
-    def _set_maps(self, maps: Recurrence, decoder: TableDecoder, nested: Nested | None = None) -> None:
+    def _set_maps(self, maps: Recurrence, decoder: TableDecoder, nested: Nested | None) -> None:
         self.maps_, self.decoder_, self.nested_ = maps, decoder, nested
         self.dim_, self.mean_ = self.dim, decoder.mean
         self.n_features_in_ = len(decoder.mean) - self.space_.added
 
     def _prepare(self) -> None:
         self.decoder_ = replace(self.decoder_, backend=self.kernels.name)
+        if self.first_ is not None:
+            self.first_ = replace(self.first_, backend=self.kernels.name)
         if self.nested_ is not None:
             self.nested_ = self.nested_.with_backend(self.kernels.name)
 
@@ -323,7 +329,7 @@ class RecurrentBinarizer(Binarizer):
             return self.maps_.signs(x)
         if self.nested_ is not None:
             return group_signs(self.nested_.encode(x, self._effort))[:, None]
-        begun = begin(self.start_, x, self.decoder_, self.maps_)
+        begun = begin(self.start_, x, self.first_ or self.decoder_, self.maps_)
         signs = group_signs(self.decoder_.refine(x, begun, self._steps))
         return signs.reshape(len(x), self.levels, -1)
 
@@ -367,20 +373,24 @@ class RecurrentBinarizer(Binarizer):
 
     def _state(self) -> dict[str, npt.NDArray[Any]]:
         decoder = self.decoder_ if self.nested_ is None else self.nested_.decoders[-1]
-        scalars = np.array([decoder.parallel, self.recall_, STARTS.index(self.start_)])
+        scalars = np.array([decoder.parallel, self.recall_, STARTS.index(self.start_), self.steps_])
         arrays = {"mean": decoder.mean, "metric": decoder.metric, "tables": decoder.tables, "scalars": scalars}
         if self.nested_ is not None:
             more = {"recalls": np.array(self.recalls_), "cut": np.array([self.dim_])}
             arrays = {**arrays, **self.nested_.to_arrays(), **more}
+        if self.first_ is not None:
+            arrays["first"] = self.first_.tables
         return {**self.maps_.to_arrays(), **arrays}
 
     def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        parallel, self.recall_, *start = (float(value) for value in arrays["scalars"])
-        self.start_ = STARTS[int(start[0])] if start else SIGNS  # models of earlier releases do not store it
+        parallel, self.recall_, *more = (float(value) for value in arrays["scalars"])
+        self.start_ = STARTS[int(more[0])] if more else SIGNS  # models of earlier releases do not store both
+        self.steps_ = int(more[1]) if len(more) > 1 else usual_steps(self.dim * self.levels, few=False)
         decoder = TableDecoder(arrays["mean"], arrays["metric"], parallel, arrays["tables"], self.kernels.name)
+        self.first_ = replace(decoder, tables=arrays["first"]) if "first" in arrays else None
         maps, self.prefixes = Recurrence.from_arrays(arrays, self.loops), tuple(self.prefixes)  # JSON makes lists
         if not self.prefixes:
-            self._set_maps(maps, decoder)
+            self._set_maps(maps, decoder, None)
             return
         blocks = len(self.prefixes) + 1 if self.rounds and self.start_ == SIGNS else 0
         self._set_maps(maps, decoder, Nested.from_arrays(arrays, decoder, len(self.prefixes), blocks))

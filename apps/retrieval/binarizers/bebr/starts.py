@@ -6,6 +6,11 @@ decode them. *Residuals* are tables found by k-means, group after group
 (:mod:`~hdc.apps.retrieval.binarizers.bebr.level_tables`). The last two choose codes group after group, also for new
 vectors.
 
+The search for a new code begins from signs of maps that were fitted to the learned codes, or from groups chosen by
+tables: by the learned ones, or by those of the start if there are few vectors per table entry (:func:`few_vectors`).
+Learned tables then follow the training codes so closely that groups chosen by them are others, from which local search
+does not find the training codes. From the codes of the start it finds them, in fewer steps.
+
 An index contains vectors that the model learned from, and later ones. So a trial learns for one round, and searches
 vectors half of which it learned from, encoded as ``transform`` does. Training codes do not count: they can fit tables
 better than any new encoding does.
@@ -45,6 +50,12 @@ TRIED_ON = 6000
 TRIED_SHARE = 0.2
 """Share of the other vectors used as queries."""
 
+FEW_PER_ENTRY = 4
+"""Vectors per table entry below which the search for a code begins from the tables of the start."""
+
+FEW_STEPS = 128
+"""Most local search steps per vector with so few vectors; more find no better codes."""
+
 LEAST_TRIED, MOST_DRAWS = 250, 4
 """Fewest queries over all trials, and most trials. With few vectors, further trials draw others."""
 
@@ -83,10 +94,11 @@ class Starts:
         """Return the named start of ``(n, d)`` float32 vectors, for codes of this many bits."""
         return self._signs(x, self.maps.first(bits)) if kind == SIGNS else self._tables(kind, x, bits)
 
-    def chosen(self, x: Floats, sizes: Sequence[int], of_one_length: bool) -> str:
+    def chosen(self, x: Floats, sizes: Sequence[int], of_one_length: bool, few: bool) -> str:
         """Return the name of the start with the best recall in trials, summed over codes of the given sizes in bits.
 
-        With too few vectors for a trial, this is levels, which need the fewest.
+        ``few`` is what :func:`few_vectors` returns for the fit. With too few vectors for a trial, this is levels, which
+        need the fewest.
         """
         found, asked = dict.fromkeys(STARTS, 0.0), 0
         for draw in range(MOST_DRAWS):
@@ -100,13 +112,13 @@ class Starts:
             rows = searched[trial.training]
             learned = np.concatenate([x[np.sort(chosen[: len(chosen) // 3])], rows[::2]])
             for kind in found:
-                found[kind] += sum(trial.recall(self._tried(kind, learned, rows, bits)) for bits in sizes)
+                found[kind] += sum(trial.recall(self._tried(kind, learned, rows, bits, few)) for bits in sizes)
             asked += len(trial.queries)
             if asked >= LEAST_TRIED:
                 break
         return max(found, key=lambda kind: found[kind])
 
-    def _tried(self, kind: str, learned: Floats, rows: Floats, bits: int) -> Floats:
+    def _tried(self, kind: str, learned: Floats, rows: Floats, bits: int, few: bool) -> Floats:
         """Encode rows as a model does after one round of learning, with half the search, and return them decoded.
 
         Codes chosen group after group are good enough to fit tables to.
@@ -115,8 +127,8 @@ class Starts:
         steps = self.effort.of(start.decoder.groups) // 2
         codes = start.codes if kind != SIGNS else start.decoder.refine(learned, start.codes, steps)
         decoder = fit_tables(learned, codes, start.decoder, start.counts)
-        again = encoded_anew(kind, rows, decoder, (learned, codes), len(self.maps.decode) + 1, steps)
-        return decoder.decode(again)
+        first, levels = start.decoder if few else decoder, len(self.maps.decode) + 1
+        return decoder.decode(decoder.refine(rows, begun_anew(kind, rows, first, (learned, codes), levels), steps))
 
     def _signs(self, x: Floats, maps: Recurrence) -> Start:
         """Return the codes of a recurrence, and tables that decode them linearly."""
@@ -141,17 +153,24 @@ class Starts:
         return TableDecoder(mean, metric, parallel / max(spread, 1e-30), tables, self.backend)
 
 
-def begin(kind: str, x: Floats, decoder: TableDecoder, maps: Recurrence) -> Groups:
-    """Return the codes from which the search for codes of new vectors starts."""
-    return groups_of(maps.signs(x)) if kind == SIGNS else decoder.greedy(x)
+def few_vectors(vectors: int, groups: int) -> bool:
+    """Return whether there are so few vectors per table entry that searches begin from the tables of the start."""
+    return vectors < FEW_PER_ENTRY * LEVELS * groups
 
 
-def encoded_anew(
-    kind: str, x: Floats, decoder: TableDecoder, learned: tuple[Floats, Groups], levels: int, steps: int
-) -> Groups:
-    """Encode vectors as a model does that learned from other vectors and their codes."""
-    if kind == SIGNS:
-        rows, codes = learned
-        signs = group_signs(codes).reshape(len(rows), levels, -1)
-        return decoder.refine(x, groups_of(regressed(rows, signs).signs(x)), steps)
-    return decoder.refine(x, decoder.greedy(x), steps)
+def usual_steps(bits: int, few: bool) -> int:
+    """Return the local search steps per vector for codes of this many bits."""
+    return min(bits // 2, FEW_STEPS) if few else bits // 2
+
+
+def begin(kind: str, x: Floats, first: TableDecoder, maps: Recurrence) -> Groups:
+    """Return the codes from which the search begins: signs, or groups chosen one after another by the first tables."""
+    return groups_of(maps.signs(x)) if kind == SIGNS else first.greedy(x)
+
+
+def begun_anew(kind: str, x: Floats, first: TableDecoder, learned: tuple[Floats, Groups], levels: int) -> Groups:
+    """Return the codes from which the search begins in a model that learned from other vectors and their codes."""
+    if kind != SIGNS:
+        return first.greedy(x)
+    rows, codes = learned
+    return groups_of(regressed(rows, group_signs(codes).reshape(len(rows), levels, -1)).signs(x))
