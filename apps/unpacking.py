@@ -9,7 +9,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 WINDOW = 1 << 27
-"""Bytes that zstd may look back: what unpacking holds. The zstd command has the same limit."""
+"""Bytes that zstd may look back, which unpacking needs as memory. The zstd command has the same limit."""
 
 READ_ERRORS: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error)
 """What a damaged file raises while it is read."""

@@ -92,7 +92,7 @@ def check_sums(vsa: VSA) -> None:
 def _least_squares(vsa: VSA, bundles: Array, items: Array, size: int) -> tuple[Array, Array]:
     if len(items) >= vsa.storage:
         raise ParameterError(
-            f"least squares tells fewer items than components apart, and {len(items)} items have {vsa.storage}; "
+            f"least squares separates fewer items than there are components; {len(items)} items have {vsa.storage}; "
             "use method='pursuit'"
         )
     weights = vsa.xp.linalg.solve(_gram(vsa, items), items @ bundles.T).T

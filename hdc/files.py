@@ -235,7 +235,7 @@ def unpack(data: bytes, kind: str, *, version: int = 1, name: str = "what was se
 
 def _check_kind(header: Mapping[str, Any], kind: str, version: int, path: Any) -> None:
     if header["kind"] != checks.text(kind, "kind"):
-        raise FileKindError(f"{path} holds a {header['kind']!r}, and a {kind!r} was expected")
+        raise FileKindError(f"{path} is a file of kind {header['kind']!r}; expected {kind!r}")
     if header["version"] > checks.integer(version, "version", 1):
         raise FileFormatError(
             f"{path} was written as version {header['version']} of {kind!r}, and this release reads up to {version}; "

@@ -311,7 +311,7 @@ class LevelRun(NamedTuple):
     bits : int
         1, 2, 4 or 8: number j of a word is its bits ``bits * j`` to ``bits * (j + 1) - 1``.
     levels : (2**bits,) uint8 array
-        What each number stands for. Numbers of 8 bits stand for themselves, and this is not looked at.
+        The value of each number. Numbers of 8 bits are their own values, and this is not read.
     """
 
     words: int
@@ -634,7 +634,7 @@ class EstimateSearch(Protocol):
         Raises
         ------
         ParameterError
-            If a query holds NaN or infinity.
+            If a query has NaN or infinity.
         """
 
 
@@ -787,7 +787,7 @@ class GraphSearch(Protocol):
         Raises
         ------
         ParameterError
-            If a query holds NaN or infinity.
+            If a query has NaN or infinity.
         """
 
 
@@ -966,8 +966,8 @@ class PostingKernels:
     prepare : (sequence of PostingSegment, rank (n,) or (0,) int64) -> PostingSearch
         Its ``best`` takes (query PostingQuery, k int, allowed (n,) or (0,) bool) and returns (scores (m,) float64,
         positions (m,) int64): the at most k documents of the greatest scores above 0, in order of (score descending,
-        rank). Positions count the documents of all segments; an empty ``allowed`` stands for all, an empty ``rank``
-        for the positions. The score is the sum of the weights of the lists that a document is in, as a part of the
+        rank). Positions count the documents of all segments; an empty ``allowed`` means all, an empty ``rank``
+        the positions. The score is the sum of the weights of the lists that a document is in, as a part of the
         query's; of a group, the best item's sum, less where places count. With ``overlap`` it is multiplied by whole /
         (whole + what the document weighs beyond it).
     near : (points (p,) uint32, starts (n + 1,) int64, word (m,) uint32, most int) -> (which (c,) int64, (c,) int64)

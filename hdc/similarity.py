@@ -95,7 +95,7 @@ def weighted_sum(kernels: Backend, members: Array, weights: Array | None, dtype:
         Of the result.
     bound : float
         No sum of magnitudes exceeds it. Weighted integer sums below 2^53 run in a matrix product, in the float
-        dtype that holds them exactly.
+        dtype that represents them exactly.
     """
     xp = kernels.xp
     if weights is None:

@@ -67,7 +67,7 @@ def test_bytes_that_are_sent_are_those_of_the_file(saved):
             files.unpack(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :], "thing")
         with pytest.raises(errors.FileFormatError):
             files.unpack(data[:position], "thing")
-    with pytest.raises(errors.FileKindError, match="holds a 'thing', and a 'other'"):
+    with pytest.raises(errors.FileKindError, match="of kind 'thing'; expected 'other'"):
         files.unpack(data, "other")
     with pytest.raises(errors.ParameterError, match="data must be a bytes"):
         files.unpack(str(data), "thing")
@@ -102,7 +102,7 @@ def test_every_truncation_and_any_extension_is_found(saved):
 
 
 def test_another_kind_or_version_is_named(saved, tmp_path):
-    with pytest.raises(errors.FileKindError, match="holds a 'thing', and a 'other'"):
+    with pytest.raises(errors.FileKindError, match="of kind 'thing'; expected 'other'"):
         files.load(saved, "other")
     files.save(tmp_path / "new", "thing", {}, {}, version=2)
     with pytest.raises(errors.FileFormatError, match=r"version 2 .* upgrade"):

@@ -247,7 +247,7 @@ def eval_path(place):
 @pytest.mark.parametrize(
     ("text", "items", "message"),
     [
-        ('{"a": 1}', "b[]", ": holds nothing at b[]; check the path"),
+        ('{"a": 1}', "b[]", ": has nothing at b[]; check the path"),
         ('{"a": 1}', "a[]", ":1:7: expected an array here, found a number or constant"),
         ('{"a": [1]}', "a.b", ":1:7: expected an object here, found an array"),
         ('{"a": [1], "a": 2}', "a[]", ':1:12: the key "a" occurs twice in one object'),
@@ -267,7 +267,7 @@ def test_what_is_wrong_around_items_is_told(tmp_path, text, items, message):
 
 @pytest.mark.parametrize(
     ("items", "message"),
-    [("b[]", ":1: holds nothing at b[]"), ("a{}", ":1:a: expected an object here, found an array")],
+    [("b[]", ":1: has nothing at b[]"), ("a{}", ":1:a: expected an object here, found an array")],
 )
 def test_what_is_wrong_in_a_line_with_items_is_told(tmp_path, items, message):
     path = write(tmp_path / "x.jsonl", '{"a": [1]}')

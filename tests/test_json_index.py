@@ -498,7 +498,7 @@ def test_columns_of_another_dimension_are_told(tmp_path):
 
 def test_another_kind_of_store_is_told(tmp_path):
     Store.create(tmp_path / "other", "binary-index", {"codes": ("uint64", 1)}).close()
-    with pytest.raises(FileFormatError, match="holds a 'binary-index'"):
+    with pytest.raises(FileFormatError, match="of kind 'binary-index'"):
         JSONIndex.open(tmp_path / "other")
     Store.create(tmp_path / "older", "json-index", {"codes": ("uint64", 1)}, {"coder": 1}).close()
     with pytest.raises(FileFormatError, match=r"is of another version .*; build it again"):

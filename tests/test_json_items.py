@@ -83,7 +83,7 @@ def test_several_keys_are_joined(tmp_path):
     ("text", "message"),
     [
         ('{"a": 5}', "its key needs an object to be put into"),
-        ('{"a": {"id": "other"}}', "holds id already; write another name"),
+        ('{"a": {"id": "other"}}', "already has id; write another name"),
     ],
 )
 def test_a_key_that_cannot_be_put_into_a_document(tmp_path, suffix, text, message):

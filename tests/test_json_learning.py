@@ -200,7 +200,7 @@ def test_bytes_that_are_no_builder_are_refused():
             ProfileBuilder.from_bytes(bytes(damaged))
     with pytest.raises(FileFormatError, match="the builder is damaged: it ends"):
         ProfileBuilder.from_bytes(data[:-1])
-    with pytest.raises(FileFormatError, match="'json-counts' was expected"):
+    with pytest.raises(FileFormatError, match="expected 'json-counts'"):
         ProfileBuilder.from_bytes(files.pack("other", {}, {}))
 
 

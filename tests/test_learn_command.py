@@ -358,7 +358,7 @@ def test_fuzzed_tables_end_in_a_status(raw, words, tmp_path_factory):
 def test_files_that_are_no_model_are_told_apart(folder):
     """Names say nothing: what is damaged is damaged, whatever its file is called."""
     files.save("other", "item-memory", {}, {})
-    with pytest.raises(FileFormatError, match=r"holds a 'item-memory', and a .* expected a model of hdc learn train$"):
+    with pytest.raises(FileFormatError, match=r"of kind 'item-memory'; expected '.*' or another model"):
         trained.load("other")
     whole = (folder / "other").read_bytes()
     (folder / "what was expected").write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])

@@ -315,7 +315,7 @@ def test_other_folders_are_told(folder, tmp_path):
     with pytest.raises(errors.FileFormatError, match="is not a store"):
         Store.open(tmp_path, "thing", writable=True)
     assert not (tmp_path / "lock").exists()
-    with pytest.raises(errors.FileKindError, match="holds a 'thing', and a 'other'"):
+    with pytest.raises(errors.FileKindError, match="of kind 'thing'; expected 'other'"):
         Store.open(folder, "other")
     with pytest.raises(errors.ParameterError, match="not empty"):
         Store.create(folder, "thing", COLUMNS)

@@ -248,7 +248,7 @@ def test_a_disk_that_fails_at_any_call(memory, monkeypatch, change, times, error
             make(store)
             assert (content(store), store.meta) == after
         else:
-            assert "not known whether the change stands" in told
+            assert "not known whether the change was made" in told
             assert found == before
             unknown += 1
             with pytest.raises(errors.ConflictError, match="open it again"):

@@ -81,7 +81,7 @@ class Protocol:
     asked : parameters -> int
         Questions in each trial.
     vectors : parameters -> int
-        Hypervectors that a trial holds at once.
+        Hypervectors that a trial has in memory at once.
     distinct : parameters -> int
         Different symbols that a trial draws; the universe must have as many.
     load : parameters -> int

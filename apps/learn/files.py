@@ -93,7 +93,7 @@ def labels_to_json(labels: npt.NDArray[Any]) -> dict[str, Any]:
         If they are neither texts, nor numbers.
     """
     if labels.dtype.kind == "O" and not all(isinstance(label, str) for label in labels):
-        raise UnsupportedError("a file holds labels that are texts, integers, floats or bools; these are other objects")
+        raise UnsupportedError("labels in a file are texts, integers, floats or bools; these are other objects")
     dtype = "object" if labels.dtype.kind == "O" else labels.dtype.str
     return {"dtype": dtype, "values": labels.tolist()}
 
@@ -116,7 +116,7 @@ def _plain(name: str, value: Any) -> Any:
         return value
     if isinstance(value, dict):
         return {"pairs": [[_plain(name, part) for part in pair] for pair in value.items()]}
-    raise UnsupportedError(f"a file holds parameters that are numbers, texts or mappings of them; {name} is {value!r}")
+    raise UnsupportedError(f"parameters in a file are numbers, texts or mappings of them; {name} is {value!r}")
 
 
 def _revived(value: Any) -> Any:

@@ -39,7 +39,7 @@ fields made its score. Name rows by id or key in like and explain, and in descri
 """
 
 DESCRIPTIONS = {
-    "describe": "List the indexes; or, with index, say what it holds, with its fields and examples of their values; "
+    "describe": "List the indexes; or, with index, describe it: its fields and examples of their values; "
     "or, with id or key, show one whole document. Call this before the first search.",
     "search": "Find the rows that match best. Give exactly one of query, words, text and vector; for indexes of "
     "documents query or words. Each hit has its score, id and key, what made the score, and the document.",
@@ -59,7 +59,7 @@ Query = Annotated[
     Field(
         description='Partial document with the fields and values to look for, such as {"name": "delete message", '
         '"input": [{"name": "QueueUrl"}]}. Values match approximately: words by spelling, numbers by nearness. The '
-        'path "*" stands for any field: {"*": "queue"}. For indexes of documents.'
+        'path "*" means any field: {"*": "queue"}. For indexes of documents.'
     ),
 ]
 Words = Annotated[str | None, Field(description="Words to look for in any field. For indexes of documents.")]

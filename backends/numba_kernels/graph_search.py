@@ -199,7 +199,7 @@ def _search(
     scores: Any,
     ids: Any,
 ) -> int:
-    """Search for all queries; return -1, or the number of the first one that holds NaN or infinity."""
+    """Search for all queries; return -1, or the number of the first one with NaN or infinity."""
     model = array_at(address, 1, MODEL)[0]
     dim, words, lists, k, width = model["dim"], model["words"], model["lists"], ids.shape[1], model["width"]
     records = array_at(model["records"], model["records_size"], np.uint64)

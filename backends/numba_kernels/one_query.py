@@ -83,7 +83,7 @@ def _lines(count: int) -> int:
 
 @kernel
 def _search(address: int, queries: Any, candidates: int, probes: int, scores: Any, ids: Any) -> int:
-    """Search for all queries; return -1, or the number of the first one that holds NaN or infinity."""
+    """Search for all queries; return -1, or the number of the first one with NaN or infinity."""
     model = array_at(address, 1, MODEL)[0]
     dim, words, lists, kept, k = model["dim"], model["words"], model["lists"], model["compares"] != 0, ids.shape[1]
     given, row_asked = model["given_size"] != 0, array_at(model["compared"], model["compared_size"], np.float32)

@@ -12,7 +12,7 @@ LOW = (1 << ID_BITS) - 1
 """The bits of an id in a pair."""
 
 WORST = np.iinfo(np.int64).max
-"""A pair after every real one; a new heap holds only these."""
+"""A pair after every real one; a new heap has only these."""
 
 Pairs = npt.NDArray[np.int64]
 

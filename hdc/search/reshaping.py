@@ -97,7 +97,7 @@ def merged(
 def divided(source: Index, n: int, output: str | os.PathLike[str], create: Create[I], fill: Fill[I]) -> list[Path]:
     """Split an index into n shards of nearly equally many rows, in order of ids; return their folders.
 
-    Each shard stores in its meta the id that its id 0 stands for, so rows keep their ids.
+    Each shard stores in its meta the id of its row 0 in the whole, so rows keep their ids.
 
     Parameters
     ----------

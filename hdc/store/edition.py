@@ -195,7 +195,7 @@ class Edition:
         where = self.folder if error.filename is None else error.filename
         why = error.strerror or str(error)
         if self._log is not None and self._log.unknown:
-            then = "it is not known whether the change stands: close the store and open it again, which shows"
+            then = "it is not known whether the change was made: close the store and open it again, which shows"
         else:
             then = "nothing was changed"
         return OSError(error.errno, f"{why}: {where}; {then}")

@@ -68,7 +68,7 @@ def read_current(folder: Path, kind: str) -> tuple[int, Path]:
     if not isinstance(held, str) or min(version, edition) < 0 or len(meta) != 3:
         raise damaged(folder / CURRENT, f"it names no edition: {meta!r:.80}")
     if held != checks.text(kind, "kind"):
-        raise FileKindError(f"{folder} holds a {held!r}, and a {kind!r} was expected")
+        raise FileKindError(f"{folder} is of kind {held!r}; expected {kind!r}")
     return version, folder / str(edition)
 
 

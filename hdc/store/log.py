@@ -276,7 +276,7 @@ class Log:
         """Raise ConflictError if somebody else has written or replaced the log, or its end is not known."""
         if self.unknown:
             raise ConflictError(
-                f"an error of the disk has left open whether the last change of {self.path.parent.parent} stands; "
+                f"after a disk error it is unknown whether the last change of {self.path.parent.parent} was made; "
                 "close it and open it again, which shows"
             )
         if not disk.is_at(self._file, self.path) or disk.size(self._file) != self.last.end:

@@ -1,7 +1,7 @@
 """The conformance suites, shipped so that third parties run them on their own models and backends.
 
-``check_model`` holds a model to the laws of the algebra, ``check_backend`` every kernel of a backend to the NumPy
-reference, ``check_index`` an index to a dict and a comparison with every row.
+``check_model`` checks a model against the laws of the algebra, ``check_backend`` every kernel of a backend against the
+NumPy reference, ``check_index`` an index against a dict and a comparison with every row.
 
 >>> import hdc.testing
 >>> report = hdc.testing.check_model(hdc.create("MAP-I", 256))

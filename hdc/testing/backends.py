@@ -322,7 +322,7 @@ def _phasors(rng: np.random.Generator, levels: int, n: int, weights: Any) -> Arg
 
 
 LEVELS = (2, 5, 16, 200, 256)
-"""Numbers of levels on which kernels are compared, and ``MANY`` where int16 holds them."""
+"""Numbers of levels on which kernels are compared, and ``MANY`` where they fit int16."""
 MANY = 1000
 
 LEVEL_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {

@@ -41,7 +41,7 @@ from hdc.errors import ParameterError
 from hdc.search.build import Build
 
 PART_BYTES = 16 << 20
-"""Bytes of a part: what a process holds in memory, and what is repeated after an interruption."""
+"""Bytes of a part: what a process has in memory, and what is repeated after an interruption."""
 
 PROFILE = "json-profile"
 

@@ -18,7 +18,7 @@ MAX_REASONS = 8
 def hit_lines(hits: Sequence[Hit], reasons: Sequence[Sequence[Reason]] | None, width: int) -> list[str]:
     """Return the lines of a table of hits, each followed by its reasons if there are any."""
     if not hits:
-        return ["nothing found: no document holds any of what is asked, in fields of these names"]
+        return ["nothing found: no document has any of these values in fields of these names"]
     number_width = max(2, *(len(str(hit.id)) for hit in hits))
     lines = [f"score  {'id':>{number_width}}  document"]
     for position, hit in enumerate(hits):
@@ -32,7 +32,7 @@ def hit_lines(hits: Sequence[Hit], reasons: Sequence[Sequence[Reason]] | None, w
 def reason_lines(reasons: Sequence[Reason], most: int = MAX_REASONS) -> list[str]:
     """Return an aligned table of the first reasons of one hit: share, path, and the two values.
 
-    ``=`` stands between equal values, ``~`` between similar ones, ``≠`` between those that share nothing.
+    ``=`` marks equal values, ``~`` similar ones, ``≠`` those that share nothing.
     """
     shown, rest = told(reasons, most)
     path_width = max((len(reason.path) for reason in shown), default=0)

@@ -72,7 +72,7 @@ class Node:
     depth : int
         Number of steps.
     mode : str
-        How an array that stands here is bound.
+        How an array at this place is bound.
     share : float
         Weight that the arrays on the path leave to a leaf: its square is the leaf's part of an item.
     factor : float

@@ -1,7 +1,7 @@
 """Read the value at a path back out of a document's vector.
 
-A document's vector holds the value's vector u, turned by the operator of its path and scaled by an amplitude a, and
-everything else it holds is noise: turned back, the vector is ``y = a u + noise``, where the noise has the squared
+A document's vector contains the value's vector u, turned by the operator of its path and scaled by an amplitude a, and
+everything else in it is noise: turned back, the vector is ``y = a u + noise``, where the noise has the squared
 length ``|y|² - a² |u|²`` spread evenly over ``dim`` directions. So the likelihood ratio of a value against none is
 ``exp(t² / 2)``, ``t = sqrt(-dim ln(1 - r²))``, at best, r being the cosine of y and u, and ``t`` is normal with unit
 variance around the signal; for small r the signal is ``s = w sqrt(dim) / sqrt(1 - w²)``, ``w = a |u|``, of the clean-up

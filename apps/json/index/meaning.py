@@ -104,7 +104,7 @@ class Meanings:
     """The meaning of the rows of the newest snapshot; a reader may see it change after a rebuild.
 
     An index and what prepares its postings share one; it knows neither, so that an index that nobody uses any more
-    goes at once, with all that it holds.
+    is freed at once, with everything in it.
     """
 
     def __init__(self, known: Meaning, *unsaved: Any) -> None:

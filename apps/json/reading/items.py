@@ -98,7 +98,7 @@ def mismatch(step: ItemStep, kind: str) -> str:
 
 def absent(source: str, steps: ItemPath) -> DocumentError:
     """Return the error for a document with nothing at the path."""
-    return DocumentError(f"{source}: holds nothing at {show_items(steps)}; check the path of the items")
+    return DocumentError(f"{source}: has nothing at {show_items(steps)}; check the path of the items")
 
 
 def record(value: Any, source: str, held: Held) -> Record:
@@ -114,7 +114,7 @@ def record(value: Any, source: str, held: Held) -> Record:
         raise DocumentError(f"{source}: its key needs an object to be put into; write {{}} without a name")
     for name, key in named.items():
         if value.get(name, key) != key:
-            raise DocumentError(f"{source}: holds {show_path((name,))} already; write another name in the braces")
+            raise DocumentError(f"{source}: already has {show_path((name,))}; write another name in the braces")
     keys = [key for _, key in held]
     return Record({**named, **value} if named else value, source, "/".join(keys) if keys else None)
 

@@ -230,8 +230,8 @@ class Values:
     def parts(self, path: Path, value: Any, spell: Spell | None = None) -> Parts:
         """Return the search parts of a value.
 
-        Of the weight of a string another one has ``CONTAINED`` that holds all of its words, each after the same one;
-        less by up to ``ORDER`` where they stand elsewhere, more by ``SAME_WORDS`` where there are no others.
+        Of the weight of a string another one has ``CONTAINED`` that has all of its words, each after the same one;
+        less by up to ``ORDER`` where they are elsewhere, more by ``SAME_WORDS`` where there are no others.
 
         Parameters
         ----------

@@ -105,7 +105,7 @@ def _meta(path: str | os.PathLike[str]) -> dict[str, Any]:
             return files.load(path, kind)[0]
         except FileKindError as error:
             wrong = error
-    raise FileFormatError(f"{wrong}; expected a model of hdc learn train")
+    raise FileFormatError(f"{wrong} or another model of hdc learn train")
 
 
 def size(learned: Any) -> int:

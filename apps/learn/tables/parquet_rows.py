@@ -13,7 +13,7 @@ MAGIC = b"PAR1"
 
 
 def is_nested(path: str, name: str) -> bool:
-    """Say whether a column holds lists or objects, so that rows are documents."""
+    """Say whether a column has lists or objects, so that rows are documents."""
     with _opened(path, name) as (arrow, file):
         return any(arrow.types.is_nested(field.type) for field in file.schema_arrow)
 

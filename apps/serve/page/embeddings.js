@@ -137,7 +137,7 @@ function File({ index, params, go }) {
     setRow(place);
     if (index.kind === "embeddings") {
       const floats = await floatsOf(opened, place);
-      if (!floats.every(Number.isFinite)) return setSaid("This row holds a NaN or an infinity.");
+      if (!floats.every(Number.isFinite)) return setSaid("This row has a NaN or an infinity.");
       return go({ ...CLEAR, vector: base64(new Uint8Array(floats.buffer)) });
     }
     const whole = opened.type === "u8" ? "little" : bits;

@@ -69,7 +69,7 @@ function questions(paths, where) {
   ];
 }
 
-/** "-" stands for none, as a URL has no empty lists. */
+/** "-" means none, as a URL has no empty lists. */
 const orNone = (list) => (list.length ? list : [NONE]);
 
 function Facet({ path, open, toggle, facet, where, set }) {

@@ -1,4 +1,4 @@
-// Fields: what an unknown collection holds. One line for each path, and behind it the values, to search and filter by.
+// Fields: what an unknown collection has. One line for each path, and behind it the values, to search and filter by.
 import { at, call } from "./api.js";
 import { useAnswer } from "./data.js";
 import { html, useEffect, useState } from "./html.js";

@@ -67,7 +67,7 @@ async function pointsOf(route) {
   return { places: new Float32Array(body, 0, 2 * n), ids, at, generation: Number(response.headers.get("x-generation")) };
 }
 
-/** Return a box that always holds the newest of some values, and keeps what else is put into it. */
+/** Return a box that always has the newest of some values, and keeps what else is put into it. */
 export function useLatest(values) {
   const box = useRef({});
   Object.assign(box.current, values);

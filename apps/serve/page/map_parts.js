@@ -1,11 +1,11 @@
-// What stands beside a map: what its colors mean, what is selected, and the point that was picked.
+// What is beside a map: what its colors mean, what is selected, and the point that was picked.
 import { html } from "./html.js";
 import { OTHER, MISSING, categoryColor, gradient, numberColor } from "./palette.js";
 import { count, number, percent, plural, value } from "./show.js";
 
 const searchView = (index) => (index.kind === "json" ? "search" : "neighbors");
 
-/** What colors mean; a category that is clicked stands alone. */
+/** What colors mean; a category that is clicked is shown alone. */
 export function Legend({ fields, field, colors, alone, theme, index, params, go }) {
   const known = fields?.some((one) => one.path === field) ?? true;
   const choose = (event) => go({ color: event.target.value, only: undefined });

@@ -2,7 +2,7 @@
 
 const added = new Map();
 
-/** Add a style sheet of this server to the page, once; resolves when it holds. */
+/** Add a style sheet of this server to the page, once; resolves when it applies. */
 export function addSheet(path) {
   if (!added.has(path)) added.set(path, add(path));
   return added.get(path);

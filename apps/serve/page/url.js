@@ -1,4 +1,4 @@
-// The whole state of the page is its URL: `#/INDEX/VIEW?name=value&…`. It stands behind `#`, so that queries, which may
+// The whole state of the page is its URL: `#/INDEX/VIEW?name=value&…`. It is behind `#`, so that queries, which may
 // be long and private, are neither limited by nor logged by servers and proxies.
 
 // Names of which a URL may have several values; all others have one.

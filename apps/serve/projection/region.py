@@ -42,7 +42,7 @@ def polygon_of(corners: Any) -> npt.NDArray[np.float64]:
             f"polygon must be a list of 3 to {MOST_CORNERS} pairs [x, y], not an array of shape {checked.shape}"
         )
     if not np.isfinite(checked).all():
-        raise ParameterError("polygon holds a NaN or an infinity")
+        raise ParameterError("polygon has a NaN or an infinity")
     return checked
 
 
