@@ -55,7 +55,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def api(session: nox.Session) -> None:
-    """Let Schemathesis send to a server of every kind of index what its OpenAPI description allows, and what not."""
+    """Let Schemathesis send what the description of a server allows and what it does not, and follow its links."""
     session.install(*PINNED, "-e", ".[test]", "schemathesis>=4.32")
     session.run("pytest", "-q", "tests/test_serve_schema.py", *session.posargs)
 
