@@ -563,5 +563,5 @@ def test_a_server_adds_to_shards(tmp_path):
         ways, rows = Embeddings(many), vectors(2)[:2].tolist()
         assert ways.add(models.Write(vectors=rows, keys=["a", "b"])).tolist() == [ROWS, ROWS + 1]
         assert many.find("b") == ROWS + 1
-        with pytest.raises(errors.UnsupportedError, match="are not replaced; remove them"):
+        with pytest.raises(errors.UnsupportedError, match="cannot be replaced; remove them"):
             ways.add(models.Write(vectors=rows, keys=["a", "b"], replace=True))
