@@ -16,6 +16,7 @@ from hdc.backends.numba_kernels import (
     fourier,
     gather,
     graph_links,
+    graph_nodes,
     graph_search,
     int8,
     learning,
@@ -182,7 +183,7 @@ def _warm_graphs() -> None:
     linked = graph_links.Linked(both.repeat(2, axis=0), index, None)
     links = linked.both_ways(Links(2 * np.arange(5), np.tile(np.arange(2, dtype=np.uint32), 4)), 2, 1.0)
     links = graph_links.connected(links, index[:1])
-    nodes = graph_search.GraphNodes(np.ones((4, 2), np.uint64), floats, floats, index // 2, links, index[:2])
+    nodes = graph_nodes.GraphNodes(np.ones((4, 2), np.uint64), floats, floats, index // 2, links, index[:2])
     rotation = Rotation(both[0], both[0], np.arange(65), both[0], 1)
     plan = GraphPlan(rotation, both, floats[:2], nodes, index, index, both.repeat(2, axis=0))
     graph_search.GraphSearch(plan).search(np.ones((1, 65), dtype=np.float32), 1, 1, 1)
@@ -272,10 +273,10 @@ BACKEND = dataclasses.replace(
     graphs=GraphKernels(
         graph_links.Linked,
         graph_links.connected,
-        graph_search.GraphNodes,
+        graph_nodes.GraphNodes,
         graph_search.GraphSearch,
-        graph_search.GraphNodes.restored,
-        graph_search.GraphNodes.LAYOUT,
+        graph_nodes.GraphNodes.restored,
+        graph_nodes.GraphNodes.LAYOUT,
     ),
     postings=PostingKernels(postings.Postings, spelling.near_words),
     texts=TextKernels(texts.walk_texts),
