@@ -81,7 +81,7 @@ def works(client):
 @pytest.mark.parametrize(
     ("body", "status", "kind", "said"),
     [
-        (b"", 400, "DocumentError", "body"),
+        (b"", 400, "DocumentError", "the body is empty"),
         (b"{", 400, "DocumentError", "body:1"),
         (b'{"query": 1, "query": 2}', 400, "DocumentError", "twice"),
         (b'{"query": NaN}', 400, "DocumentError", "NaN"),
@@ -91,7 +91,7 @@ def works(client):
         ({"query": {"color": "red"}, "words": "red"}, 422, "ValidationError", "not query and words"),
         ({"vector": [1.0]}, 422, "ValidationError", "not vector"),
         ({"query": {}, "k": 1}, 400, "ParameterError", "empty"),
-        ({"query": {"color": "red"}, "k": 6}, 422, "ValidationError", "k must be 5 at most"),
+        ({"query": {"color": "red"}, "k": 6}, 422, "ValidationError", "k must be at most 5 on this server"),
         ({"query": {"color": "red"}, "k": 0}, 422, "ValidationError", "greater than or equal to 1"),
         ({"query": {"color": "red"}, "k": "2"}, 422, "ValidationError", "k: "),
         ({"query": {"color": "red"}, "K": 2}, 422, "ValidationError", "K: there is no"),
@@ -122,9 +122,9 @@ def test_nesting_is_bounded(client):
 def test_batches_and_pages_are_bounded(client):
     found = client.error("/api/colors/batch", {"queries": [{"color": "red"}] * 4}, 413)
     assert found == ("BatchTooLarge", "one request takes 3 queries or rows at most, not 4; send more requests")
-    assert "limit must be 5" in client.error("/api/colors/filter", {"limit": 6}, 422)[1]
-    assert "k must be 5" in client.error("/api/colors/like", {"id": 1, "k": 6}, 422)[1]
-    assert "k must be 5" in client.error("/api/colors/decode", {"id": 1, "k": 6, "path": "n"}, 422)[1]
+    assert "limit must be at most 5" in client.error("/api/colors/filter", {"limit": 6}, 422)[1]
+    assert "k must be at most 5" in client.error("/api/colors/like", {"id": 1, "k": 6}, 422)[1]
+    assert "k must be at most 5" in client.error("/api/colors/decode", {"id": 1, "k": 6, "path": "n"}, 422)[1]
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,10 @@ def test_other_methods_of_an_address_are_refused_with_those_that_it_takes(client
             status, headers, content = client.ask(method.upper(), address, **token)
             assert (status, headers["allow"]) == (405, ", ".join(sorted(map(str.upper, operations)))), (method, path)
             assert b"this address takes" in content
-    assert client.json("GET", "/api/people/nothing", status=404, **token)["error"]["type"] == "NotFoundError"
+    for nowhere in ("/api/people/nothing", "/api", "/docs"):
+        error = client.json("GET", nowhere, status=404, **token)["error"]
+        assert error["type"] == "NotFoundError"
+        assert "/openapi.json lists" in error["message"]
     refreshed = client.post("/api/people/refresh", None, **token)
     results.Refreshed.model_validate(refreshed, extra="forbid")
 

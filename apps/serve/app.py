@@ -34,6 +34,8 @@ given, what was expected and what to do.
 The examples ask `hdc serve demo`; those of vectors ask an index of vectors with 8 numbers each.
 """
 
+NOWHERE = "there is nothing at this address; /openapi.json lists the addresses, and the page is at /"
+
 
 def create_app(served: Served, access: Access | None = None, *, log: bool = False) -> ASGIApp:
     """Return the ASGI application that serves indexes.
@@ -116,7 +118,7 @@ class Elsewhere:
         alike = [route for route in self._routes if route.matches(scope)[0] is Match.PARTIAL]
         methods = ", ".join(sorted({method for route in alike for method in getattr(route, "methods", ())}))
         if not methods:
-            raise not_found("there is nothing at this address; /openapi.json lists the addresses")
+            raise not_found(NOWHERE)
         message = f"this address takes {methods}, not {scope['method']}"
         raise RefusedError(405, message, "HTTPError", {"allow": methods})
 
@@ -130,4 +132,6 @@ async def _invalid(request: Request, error: Any) -> Response:
 
 
 async def _refused(request: Request, error: Any) -> Response:
+    if error.status_code == 404:
+        return failed(not_found(NOWHERE))
     return failed(RefusedError(error.status_code, str(error.detail), "HTTPError", error.headers))

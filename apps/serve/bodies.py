@@ -38,7 +38,10 @@ async def body_of(request: Request, model: type[B], limits: Limits) -> B:
 
 async def json_of(request: Request, limits: Limits) -> Any:
     """Return the JSON value of a body; raises as :func:`body_of` does."""
-    value = parse_bytes(await _read(request, limits), "body")
+    content = await _read(request, limits)
+    if not content:
+        raise RefusedError(400, "the body is empty; send a JSON value", "DocumentError")
+    value = parse_bytes(content, "body")
     if deeper_than(value, limits.depth):
         raise unprocessable(f"the body is nested deeper than {limits.depth} levels")
     return value

@@ -28,50 +28,76 @@ def register(subparsers: Any) -> None:
         "shown within a second.",
     )
     parser.add_argument(
-        "indexes", nargs="+", metavar="INDEX", help="a folder, NAME=FOLDER, or demo for data that comes along"
+        "indexes",
+        nargs="+",
+        metavar="INDEX",
+        help="folder of an index; NAME=FOLDER to name it in addresses; demo for the data sets of the package",
     )
     parser.add_argument(
         "--mcp",
         action="store_true",
         help="serve tools for language-model agents instead (MCP), over standard input and output",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen; beyond 127.0.0.1, clients need a token")
-    parser.add_argument("--port", type=int, default=PORT, help=f"0 takes a free one ({PORT})")
-    parser.add_argument("--open", action="store_true", help="open the page in a browser")
-    parser.add_argument("--writable", action="store_true", help="let clients with the token change indexes")
-    parser.add_argument("--token-file", metavar="FILE", help="the token to read and write with (else HDC_TOKEN)")
-    parser.add_argument("--read-token-file", metavar="FILE", help="a token to read with (else HDC_READ_TOKEN)")
     parser.add_argument(
-        "--allow-host", action="append", default=[], metavar="NAME", help="another name of this server; again for more"
+        "--host", default="127.0.0.1", help="address to listen at (127.0.0.1); at any other, clients need a token"
+    )
+    parser.add_argument("--port", type=int, default=PORT, help=f"port to listen at; 0 chooses a free one ({PORT})")
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    parser.add_argument("--writable", action="store_true", help="let clients that send the token change indexes")
+    parser.add_argument(
+        "--token-file", metavar="FILE", help="file with the token that allows everything (else HDC_TOKEN is read)"
     )
     parser.add_argument(
-        "--cors", action="append", default=[], metavar="ORIGIN", help="a site whose pages may ask; again for more"
+        "--read-token-file", metavar="FILE", help="file with a token that allows reading (else HDC_READ_TOKEN is read)"
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another host name that this server answers to; may be repeated",
+    )
+    parser.add_argument(
+        "--cors",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a site whose pages may send requests; may be repeated",
     )
     parser.add_argument(
         "--encoder",
         action="append",
         default=[],
         metavar="NAME=MODULE:FUNCTION",
-        help="what makes vectors of texts, for the index NAME of embeddings; code of yours, which is run",
+        help="function that turns texts into vectors for the index NAME of embeddings; the server imports and runs it",
     )
     _add_limits(parser)
     parser.add_argument(
-        "--access-log", action=argparse.BooleanOptionalAction, default=True, help="log each request in one line (yes)"
+        "--access-log",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="log each request in one line (the default)",
     )
     parser.set_defaults(run=run)
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("limits")
-    group.add_argument("--max-body", type=size, metavar="BYTES", help="of a request; 1M, 64K are numbers (1M)")
-    group.add_argument("--max-k", type=int, metavar="N", help="hits and rows of an answer (1000)")
-    group.add_argument("--max-batch", type=int, metavar="N", help="queries or documents of a request (100)")
-    group.add_argument("--seconds", type=float, metavar="S", help="time of a request (10)")
-    group.add_argument("--threads", type=int, metavar="N", help="searches at once (one a processor, 2 at least)")
-    group.add_argument("--waiting", type=int, metavar="N", help="requests that wait for a thread (128)")
-    group.add_argument("--connections", type=int, metavar="N", help="open at once (1000)")
+    group.add_argument("--max-body", type=size, metavar="BYTES", help="most bytes of a request, such as 64K or 2M (1M)")
+    group.add_argument("--max-k", type=int, metavar="N", help="most hits or rows of an answer (1000)")
+    group.add_argument("--max-batch", type=int, metavar="N", help="most queries or documents of a request (100)")
+    group.add_argument("--seconds", type=float, metavar="S", help="most seconds per request (10)")
     group.add_argument(
-        "--refresh-seconds", type=float, default=1.0, metavar="S", help="between two looks for changes; 0 never (1)"
+        "--threads", type=int, metavar="N", help="searches that run at once (one per processor, at least 2)"
+    )
+    group.add_argument("--waiting", type=int, metavar="N", help="most requests that wait for a thread (128)")
+    group.add_argument("--connections", type=int, metavar="N", help="most open connections (1000)")
+    group.add_argument(
+        "--refresh-seconds",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="seconds between two looks for changes; 0 for never (1)",
     )
 
 

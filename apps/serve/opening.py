@@ -50,7 +50,20 @@ def _named(text: str, writable: bool) -> tuple[str, Index]:
 
 
 def opened(path: str, *, writable: bool = False) -> Index:
-    """Open an index of whatever kind, or a folder of shards."""
+    """Open an index of whatever kind, or a folder of shards.
+
+    Raises
+    ------
+    ParameterError
+        If there is no folder.
+    FileFormatError, BlockingIOError, OSError
+        If it cannot be opened.
+    """
+    if not os.path.isdir(path):
+        found = "is a file" if os.path.exists(path) else "does not exist"
+        raise ParameterError(
+            f"{path} {found}; name the folder of an index, as hdc json index and hdc embed index make it, or demo"
+        )
     first = shard_paths(path)[0]
     if (first / CODES_FOLDER).is_dir() and (first / MODEL_FOLDER).is_dir():
         if not writable:

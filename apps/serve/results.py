@@ -17,7 +17,7 @@ class Problem(BaseModel):
         str,
         Field(
             description="What was given, what was expected and what to do, for people.",
-            examples=["k must be 1000 at most here, not 5000"],
+            examples=["k must be at most 1000 on this server, not 5000"],
         ),
     ]
 

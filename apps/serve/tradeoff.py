@@ -138,7 +138,9 @@ def recall(found: Ids, true: Ids, k: int = K) -> float:
 def asked_of(index: Any) -> Asked:
     """Return how to search an index; raises as :class:`Tradeoff` does."""
     if not isinstance(index, EmbeddingIndex | BinaryIndex):
-        raise UnsupportedError(f"the trade-off of a {type(index).__name__} cannot be measured; serve one of its shards")
+        raise UnsupportedError(
+            f"recall and time are measured for an index of embeddings or codes, not for a {type(index).__name__}"
+        )
     rows = len(index)
     if rows <= K:
         raise ParameterError(f"a trade-off is measured with more than {K} rows; the index has {rows}")

@@ -47,7 +47,7 @@ def router(served: Served) -> APIRouter:
         """
         began, body = time.perf_counter(), await body_of(request, models.Filter, served.limits)
         if body.limit > served.limits.k:
-            raise unprocessable(f"limit must be {served.limits.k} at most here, not {body.limit}")
+            raise unprocessable(f"limit must be at most {served.limits.k} on this server, not {body.limit}")
         ways = served[index].ways
 
         def found(_: Any) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def router(served: Served) -> APIRouter:
         began, body = time.perf_counter(), await body_of(request, models.Decode, served.limits)
         ways = documents(served, index)
         if body.k > served.limits.k:
-            raise unprocessable(f"k must be {served.limits.k} at most here, not {body.k}")
+            raise unprocessable(f"k must be at most {served.limits.k} on this server, not {body.k}")
         values, generation = await served.read(index, lambda _: ways.decode(body))
         return moment(began, generation, {"values": values})
 

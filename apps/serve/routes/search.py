@@ -89,7 +89,7 @@ def check(found: models.Found, limits: Limits) -> None:
     if "k" not in found.model_fields_set:
         found.k = min(found.k, limits.k)
     if found.k > limits.k:
-        raise unprocessable(f"k must be {limits.k} at most here, not {found.k}")
+        raise unprocessable(f"k must be at most {limits.k} on this server, not {found.k}")
 
 
 def seconds(found: models.Found) -> float | None:
