@@ -171,7 +171,7 @@ def test_an_experiment_is_that_of_the_parameters():
     assert experiment == Experiment("membership", {"model": "MAP-B", "dim": 700, "items": 5, "universe": 50})
 
 
-def test_one_experiment_at_a_time_and_cancelled_cleanly(monkeypatch):
+def test_one_experiment_at_a_time_and_canceled_cleanly(monkeypatch):
     begun, go = threading.Event(), threading.Event()
     answers = Experiment.answers
 
@@ -188,7 +188,7 @@ def test_one_experiment_at_a_time_and_cancelled_cleanly(monkeypatch):
         runs.start(setting(), 64)
     threading.Timer(0.05, go.set).start()
     runs.cancel()
-    assert run.to_json()["state"] == "cancelled"
+    assert run.to_json()["state"] == "canceled"
     assert 0 < run.to_json()["part"] < 1
     second = runs.start(setting(), 8)
     second.wait()

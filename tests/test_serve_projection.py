@@ -300,7 +300,7 @@ class Slow:
         return self.vectors.read(snapshot, at)
 
 
-def test_one_map_is_made_at_a_time_and_cancelled_cleanly(tmp_path, monkeypatch):
+def test_one_map_is_made_at_a_time_and_canceled_cleanly(tmp_path, monkeypatch):
     index = embeddings(tmp_path / "index")
     vectors = rows.vectors_of(index)
     slow = Slow(vectors)

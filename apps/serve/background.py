@@ -19,7 +19,7 @@ class Job:
 
     Attributes
     ----------
-    state : {"working", "ready", "cancelled", "failed"}
+    state : {"working", "ready", "canceled", "failed"}
     error : str
         Message of the failure, for people.
     """
@@ -55,7 +55,7 @@ class Job:
             work()
             state = "ready"
         except CalledOffError:
-            state = "cancelled"
+            state = "canceled"
         except Exception as error:
             kind, self.error = said(error)
             if kind == "InternalError":

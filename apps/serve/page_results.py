@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from hdc.apps.serve.models import Id, Key, Method, Path
 from hdc.apps.serve.results import Generation
 
-State = Annotated[Literal["working", "ready", "cancelled", "failed"], Field(description="State of the job.")]
+State = Annotated[Literal["working", "ready", "canceled", "failed"], Field(description="State of the job.")]
 Error = Annotated[str, Field(description="Why the job failed; empty if it did not.")]
 Part = Annotated[float, Field(ge=0, le=1, description="Share of the job that is done.")]
 

@@ -77,7 +77,7 @@ function same(tried, asked) {
 
 function said(run) {
   const done = Math.min(...run.points.map((point) => point.trials));
-  const end = { working: "so far", ready: run.late ? "when its time was over" : "", cancelled: "when it was cancelled" }[run.state];
+  const end = { working: "so far", ready: run.late ? "when its time was over" : "", canceled: "when it was canceled" }[run.state];
   if (run.state === "failed") return `The experiment failed: ${run.error}`;
   return `${count(done)} trials per point ${end} in ${run.seconds.toFixed(1)} s; bars are 95 % Wilson intervals, hollow points had no failure.`;
 }
