@@ -58,7 +58,8 @@ def test_every_request_and_its_failures_are_described(client):
             assert "requestBody" not in operation or {"408", "413", "422"} <= answers.keys(), (method, path)
             for one in operation.get("parameters", ()):
                 if one["name"] == "index":
-                    assert one["schema"]["enum"] == ["people", "vectors", "codes"]
+                    assert one["schema"] == {"$ref": "#/components/schemas/IndexName"}
+    assert described["components"]["schemas"]["IndexName"]["enum"] == ["people", "vectors", "codes"]
 
 
 def test_other_methods_of_an_address_are_refused_with_those_that_it_takes(client):

@@ -95,10 +95,11 @@ def describe(app: FastAPI, names: Sequence[str], *, open: bool) -> None:
             known |= {name: known.get(name, value) for name, value in definitions["$defs"].items()}
             for unused in ("HTTPValidationError", "ValidationError"):
                 known.pop(unused, None)
+            known["IndexName"] = {"type": "string", "enum": list(names), "description": PARAMETERS["index"]}
             components["securitySchemes"] = {"token": TOKEN}
             for path, operations in schema["paths"].items():
                 for operation in operations.values():
-                    _complete(operation, names, examples.get(operation["operationId"], {}))
+                    _complete(operation, examples.get(operation["operationId"], {}))
                     if path != "/health":
                         free = open and "changes" not in operation["tags"]
                         operation["security"] = [*([{}] if free else []), {"token": []}]
@@ -108,7 +109,7 @@ def describe(app: FastAPI, names: Sequence[str], *, open: bool) -> None:
     app.openapi = openapi
 
 
-def _complete(operation: dict[str, Any], names: Sequence[str], details: dict[str, Any]) -> None:
+def _complete(operation: dict[str, Any], details: dict[str, Any]) -> None:
     """Complete an operation: its summary is the first line of its docstring, its description is the rest."""
     first, _, rest = operation["description"].partition("\n\n")
     operation |= {"summary": first.rstrip("."), "description": rest or first}
@@ -116,7 +117,7 @@ def _complete(operation: dict[str, Any], names: Sequence[str], details: dict[str
     for parameter in operation.get("parameters", ()):
         name = parameter["name"]
         if name == "index":
-            parameter["schema"]["enum"] = list(names)
+            parameter["schema"] = {"$ref": REFERENCES.format(model="IndexName")}
         if parameter["in"] == "path":
             parameter["description"] = PARAMETERS[name]
         given = [one[parameter["in"]][name] for one in examples.values() if name in one.get(parameter["in"], {})]

@@ -22,24 +22,8 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-def one_of(*names: str) -> ConfigDict:
-    """Say in the schema of a body that exactly one of some names is given, which whoever reads the body checks.
-
-    A name that is null is not given, but null is a query.
-    """
-    there = {"not": {"type": "null"}}
-    return ConfigDict(
-        json_schema_extra={
-            "oneOf": [
-                {"required": [name]} if name == "query" else {"required": [name], "properties": {name: there}}
-                for name in names
-            ]
-        }
-    )
-
-
 def given(body: "Body", *names: str) -> list[str]:
-    """Return which of some names a body gives; see :func:`one_of`."""
+    """Return which of some names a body gives. A name that is null is not given, but null is a query."""
     named = [name for name in names if name in body.model_fields_set]
     return [name for name in named if name == "query" or getattr(body, name) is not None]
 
@@ -136,7 +120,6 @@ class Found(Body):
 class Search(Found):
     """A search. Send exactly one of `query`, `words`, `text`, `vector` and `code`."""
 
-    model_config = one_of("query", "words", "text", "vector", "code")
     query: Annotated[
         Any, Field(description="A partial document, or any other JSON value. For indexes of documents.")
     ] = None
@@ -153,7 +136,6 @@ class Search(Found):
 class Batch(Found):
     """Several searches on one state of the index. Send exactly one of `queries`, `texts`, `vectors` and `codes`."""
 
-    model_config = one_of("queries", "texts", "vectors", "codes")
     queries: Annotated[
         list[Any] | None, Field(description="Partial documents, or other JSON values. For indexes of documents.")
     ] = None
@@ -167,7 +149,6 @@ class Batch(Found):
 class Named(Body):
     """One row. Send its `id` or its `key`."""
 
-    model_config = one_of("id", "key")
     id: Id | None = None
     key: Key | None = None
 
@@ -199,7 +180,6 @@ class Filter(Body):
 class Decode(Named):
     """A path, and a vector to decode. Send `id` or `key` of a row, or `query`, a document to encode."""
 
-    model_config = one_of("id", "key", "query")
     path: Path
     query: Annotated[Any, Field(description="A document that the server encodes first.")] = None
     k: Annotated[int, Field(ge=1, description="Values to return, most probable first.")] = 1
@@ -208,7 +188,6 @@ class Decode(Named):
 class Write(Body):
     """Rows to add. Send exactly one of `documents`, `vectors` and `codes`; the server adds all of them or none."""
 
-    model_config = one_of("documents", "vectors", "codes")
     documents: Annotated[list[Any] | None, Field(description="Documents, at most 100 by default.")] = None
     vectors: Annotated[list[Vector] | None, Field(description="Vectors, at most 100 by default.")] = None
     codes: Annotated[list[str] | None, Field(description="Base64 of packed codes, at most 100 by default.")] = None
