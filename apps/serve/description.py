@@ -88,15 +88,8 @@ def describe(app: FastAPI, names: Sequence[str], *, open: bool) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schema: dict[str, Any] = made()
-            bodies = [(model, "validation") for model in _all(models.Body)]
-            _, definitions = models_json_schema(bodies, ref_template=REFERENCES)
-            components = schema.setdefault("components", {})
-            known = components.setdefault("schemas", {})
-            known |= {name: known.get(name, value) for name, value in definitions["$defs"].items()}
-            for unused in ("HTTPValidationError", "ValidationError"):
-                known.pop(unused, None)
-            known["IndexName"] = {"type": "string", "enum": list(names), "description": PARAMETERS["index"]}
-            components["securitySchemes"] = {"token": TOKEN}
+            _add_models(schema["components"]["schemas"], names)
+            schema["components"]["securitySchemes"] = {"token": TOKEN}
             for path, operations in schema["paths"].items():
                 for operation in operations.values():
                     _complete(operation, examples.get(operation["operationId"], {}))
@@ -109,31 +102,52 @@ def describe(app: FastAPI, names: Sequence[str], *, open: bool) -> None:
     app.openapi = openapi
 
 
+def _add_models(known: dict[str, Any], names: Sequence[str]) -> None:
+    """Add the models of bodies, which FastAPI does not read, and the names of indexes."""
+    bodies = [(model, "validation") for model in _all(models.Body)]
+    _, definitions = models_json_schema(bodies, ref_template=REFERENCES)
+    for name, value in definitions["$defs"].items():
+        known.setdefault(name, value)
+    known["IndexName"] = {"type": "string", "enum": list(names), "description": PARAMETERS["index"]}
+    for unused in ("HTTPValidationError", "ValidationError"):
+        known.pop(unused, None)
+
+
 def _complete(operation: dict[str, Any], details: dict[str, Any]) -> None:
     """Complete an operation: its summary is the first line of its docstring, its description is the rest."""
     first, _, rest = operation["description"].partition("\n\n")
     operation |= {"summary": first.rstrip("."), "description": rest or first}
     examples, answered = details.get("examples", {}), _answered(operation)
-    for parameter in operation.get("parameters", ()):
-        name = parameter["name"]
-        if name == "index":
-            parameter["schema"] = {"$ref": REFERENCES.format(model="IndexName")}
-        if parameter["in"] == "path":
-            parameter["description"] = PARAMETERS[name]
-        given = [one[parameter["in"]][name] for one in examples.values() if name in one.get(parameter["in"], {})]
-        if given and name != "index":
-            parameter["example"] = given[0]
+    parameters = operation.get("parameters", ())
+    for parameter in parameters:
+        _complete_parameter(parameter, examples)
     if operation["responses"].get("422", {}).get("content") == _content("HTTPValidationError"):  # FastAPI's own
         del operation["responses"]["422"]
-        if any(parameter["in"] == "query" for parameter in operation["parameters"]):
+        if any(parameter["in"] == "query" for parameter in parameters):
             operation["responses"]["422"] = {"description": STATUSES[422], "content": _content("Failure")}
-    if requests := {key: _example(one, "request") for key, one in examples.items() if "request" in one}:
-        body = operation["requestBody"]["content"][JSON]
-        body["examples"] = requests
-    if shown := {key: _example(one, "answer") for key, one in examples.items() if "answer" in one}:
+    if requests := _shown(examples, "request"):
+        operation["requestBody"]["content"][JSON]["examples"] = requests
+    if shown := _shown(examples, "answer"):
         answered["content"][JSON]["examples"] = shown
     if links := details.get("links"):
-        answered["links"] = {name: _link(name, given) for name, given in links.items()}
+        answered["links"] = {name: {"operationId": name, **given} for name, given in links.items()}
+
+
+def _complete_parameter(parameter: dict[str, Any], examples: dict[str, Any]) -> None:
+    name, place = parameter["name"], parameter["in"]
+    if place == "path":
+        parameter["description"] = PARAMETERS[name]
+    if name == "index":
+        parameter["schema"] = {"$ref": REFERENCES.format(model="IndexName")}
+        return
+    for one in examples.values():
+        if name in one.get(place, {}):
+            parameter.setdefault("example", one[place][name])
+
+
+def _shown(examples: dict[str, Any], part: str) -> dict[str, Any]:
+    """Return the requests or the answers of examples, as OpenAPI has them."""
+    return {key: {"summary": one["summary"], "value": one[part]} for key, one in examples.items() if part in one}
 
 
 def _content(model: str) -> dict[str, Any]:
@@ -144,14 +158,6 @@ def _answered(operation: dict[str, Any]) -> dict[str, Any]:
     """Return the answer of an operation that succeeds."""
     (answer,) = (answer for status, answer in operation["responses"].items() if status.startswith("2"))
     return cast(dict[str, Any], answer)
-
-
-def _example(details: dict[str, Any], part: str) -> dict[str, Any]:
-    return {"summary": details["summary"], "value": details[part]}
-
-
-def _link(name: str, given: dict[str, Any]) -> dict[str, Any]:
-    return {"operationId": name, **given}
 
 
 def _all(model: type[models.Body]) -> list[type[models.Body]]:
