@@ -12,6 +12,8 @@ from hdc.apps.retrieval.binarizers.bebr import level_tables as module
 from hdc.apps.retrieval.binarizers.bebr import recurrent
 from hdc.apps.retrieval.binarizers.bebr.decoder import TableDecoder, fit_tables, metric_of, ridge_of
 from hdc.apps.retrieval.binarizers.bebr.level_tables import level_tables
+from hdc.apps.retrieval.binarizers.bebr.nested import Effort
+from hdc.apps.retrieval.binarizers.bebr.recurrence import initial
 from hdc.apps.retrieval.binarizers.bebr.starts import STARTS, Starts
 from hdc.apps.retrieval.binarizers.bebr.validation import LEAST_ASKED, Validation
 
@@ -171,6 +173,17 @@ def test_only_with_few_vectors_a_model_stores_the_tables_of_its_start(monkeypatc
         assert model.steps_ == steps
     assert RecurrentBinarizer(320, rounds=1).fit(x).steps_ == 128
     assert RecurrentBinarizer(320, rounds=1, prefixes=(64,)).fit(x).steps_ == 160
+
+
+@pytest.mark.parametrize(("n", "signs"), [(255, False), (257, True)])
+def test_signs_are_not_tried_with_fewer_vectors_than_entries(n, signs, monkeypatch):
+    tried = set()
+    monkeypatch.setattr(Starts, "_tried", lambda self, kind, learned, rows, *_: tried.add(kind) or rows)
+    x = spread(n, 24)
+    starts = Starts(initial(x, 64, 0, 0), 0.25, 4.0, 0, Effort(1, 1, 0.5, 0), "numpy")
+    starts.chosen(x, (64,), True, few=True)  # 16 groups have 256 entries
+    assert ("signs" in tried) == signs
+    assert {"residuals", "levels"} <= tried
 
 
 @pytest.mark.parametrize(("n", "sizes"), [(400, (8, 16, 32, 64, 128)), (1500, (8, 16, 32, 64))])

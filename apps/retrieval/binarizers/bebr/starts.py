@@ -14,6 +14,9 @@ does not find the training codes. From the codes of the start it finds them, in 
 An index contains vectors that the model learned from, and later ones. So a trial learns for one round, and searches
 vectors half of which it learned from, encoded as ``transform`` does. Training codes do not count: they can fit tables
 better than any new encoding does.
+
+Signs are not tried with fewer vectors than table entries. Maps fitted to the codes of so few vectors return them in a
+trial, which learns from two thirds of the vectors, but not in the fit: there signs found less than levels.
 """
 
 from collections.abc import Sequence
@@ -101,6 +104,8 @@ class Starts:
         need the fewest.
         """
         found, asked = dict.fromkeys(STARTS, 0.0), 0
+        if few and len(x) < LEVELS * max(sizes) * (len(self.maps.decode) + 1) // GROUP_BITS:
+            del found[SIGNS]  # see the head of the module
         for draw in range(MOST_DRAWS):
             rng = np.random.default_rng([self.seed, 1, draw])
             chosen = rng.permutation(len(x))[:TRIED_ON]
