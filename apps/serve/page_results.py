@@ -9,6 +9,7 @@ from hdc.apps.serve.results import Generation
 
 State = Annotated[Literal["working", "ready", "canceled", "failed"], Field(description="State of the job.")]
 Error = Annotated[str, Field(description="Why the job failed; empty if it did not.")]
+BoundKind = Annotated[str, Field(description="Kind of bound: rigorous, gaussian or paper.")]
 Part = Annotated[float, Field(ge=0, le=1, description="Share of the job that is done.")]
 
 
@@ -274,7 +275,7 @@ class Choices(BaseModel):
 class BoundAnswer(BaseModel):
     """The dimension that a bound asks for. It is null, with a `reason`, if no such bound is known."""
 
-    kind: Annotated[str, Field(description="Kind of bound: rigorous, gaussian or paper.")]
+    kind: BoundKind
     dimension: Annotated[int | None, Field(description="The least dimension, or null.")]
     statement: Annotated[str | None, Field(description="The theorem.")] = None
     source: Annotated[str | None, Field(description="Where the theorem is from.")] = None
@@ -285,7 +286,7 @@ class BoundAnswer(BaseModel):
 class Along(BaseModel):
     """Dimensions along the axis; null where the numbers are incompatible."""
 
-    kind: Annotated[str, Field(description="Kind of bound: rigorous, gaussian or paper.")]
+    kind: BoundKind
     y: Annotated[list[int | None], Field(description="A dimension per `x`.")]
 
 
@@ -300,7 +301,7 @@ class Curves(BaseModel):
 class FailureCurve(BaseModel):
     """The error rate `y` that a bound guarantees at a dimension `x`."""
 
-    kind: Annotated[str, Field(description="Kind of bound: rigorous, gaussian or paper.")]
+    kind: BoundKind
     x: Annotated[list[int], Field(description="Dimensions, ascending.")]
     y: Annotated[list[float], Field(description="An error rate per dimension.")]
 

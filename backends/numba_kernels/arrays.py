@@ -13,6 +13,9 @@ import numpy.typing as npt
 
 AnyArray = npt.NDArray[Any]
 
+NOTHING = np.empty(0, np.int64)
+"""The array for what is not there."""
+
 
 def frozen(x: npt.ArrayLike, dtype: npt.DTypeLike, *shape: int) -> AnyArray:
     """Return a read-only, native, aligned, C-contiguous ``shape`` array with the values of ``x``."""

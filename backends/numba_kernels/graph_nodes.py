@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc.backends.numba_kernels.arrays import AnyArray, frozen
+from hdc.backends.numba_kernels.arrays import NOTHING, AnyArray, frozen
 from hdc.backends.numba_kernels.simd import LANES, aligned_zeros
 from hdc.backends.numba_kernels.walk import NODE
 from hdc.errors import FileFormatError, ParameterError
@@ -15,8 +15,6 @@ from hdc.words import Words
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
-
-NOTHING = np.empty(0, np.int64)
 
 BEYOND = 2
 """Words of a record behind its signs: scale and offset; the list, and where the links are."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.backends.numba_kernels.addresses import LINE, array_at, laid_out, record, record_type, with_arrays
-from hdc.backends.numba_kernels.arrays import AnyArray, frozen
+from hdc.backends.numba_kernels.arrays import NOTHING, AnyArray, frozen
 from hdc.backends.numba_kernels.graph_nodes import GraphNodes
 from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.nearest import TOGETHER, Centroids, dots_of_eight
@@ -31,7 +31,6 @@ Ints = npt.NDArray[np.int64]
 FLOAT, INT = np.dtype(np.float32), np.dtype(np.int64)
 """Types that NumPy need not look up in each call."""
 
-NOTHING = np.empty(0, np.int64)
 PROBED = 4
 """Lists whose entries a walk begins with: the nearest."""
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.backends.numba_kernels.addresses import LINE, array_at, laid_out, record, record_type, with_arrays
-from hdc.backends.numba_kernels.arrays import AnyArray, frozen
+from hdc.backends.numba_kernels.arrays import NOTHING, AnyArray, frozen
 from hdc.backends.numba_kernels.estimates import CodeLists
 from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.nearest import Centroids
@@ -45,7 +45,6 @@ Mask = npt.NDArray[np.bool_]
 FLOAT, INT = np.dtype(np.float32), np.dtype(np.int64)
 """Types that NumPy need not look up in each call."""
 
-NOTHING = np.empty(0, np.int64)
 NO_CODES, NO_DIRECTIONS = np.empty((0, 1), np.uint64), np.empty((0, 1), np.int8)
 NO_LENGTHS, NO_QUERIES = np.empty(0, np.float32), np.empty((0, 1), np.float32)
 
